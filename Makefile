@@ -1,0 +1,65 @@
+# The menu. `make demo` and `make test` do all the set-up on a fresh Debian or Ubuntu.
+SHELL := /bin/bash
+PY := .venv/bin/python
+BUILD := build/dev
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export CMAKE_GENERATOR := Ninja
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test test-cpp test-py lint format stubs asan tsan coverage fuzz soak bench clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: build/.python ## install what is missing: system packages, .venv
+
+build/.system: tools/system_packages.sh
+	@tools/system_packages.sh
+	@mkdir -p build && touch $@
+
+build/.python: build/.system pyproject.toml tools/requirements-dev.txt
+	@tools/python_packages.sh
+	@touch $@
+
+build: setup ## compile what has changed
+	@tools/build.sh
+
+demo: build ## run the main job on the sample documents
+	@$(PY) tools/demo.py
+
+test: test-cpp test-py ## GoogleTest, then pytest
+
+test-cpp: build
+	@ctest --test-dir $(BUILD) --output-on-failure -j2
+
+test-py: build
+	@$(PY) -m pytest -q
+
+lint: build ## ruff, mypy --strict, clang-format, clang-tidy
+	@tools/lint.sh
+
+format: setup ## put every file into the one format
+	@.venv/bin/ruff check --fix -q python tests tools; .venv/bin/ruff format -q python tests tools
+	@git ls-files '*.h' '*.cpp' | xargs .venv/bin/clang-format -i
+
+stubs: build ## regenerate python/headrace/_core.pyi
+	@tools/stubs.sh
+
+asan: setup ## C++ tests under the address and undefined sanitizers
+	@cmake --preset asan >/dev/null && cmake --build --preset asan && ctest --preset asan
+
+tsan: setup ## C++ tests under the thread sanitizer
+	@cmake --preset tsan >/dev/null && cmake --build --preset tsan && setarch -R ctest --preset tsan
+
+coverage: setup ## line coverage of the C++ tests
+	@cmake --preset coverage >/dev/null && cmake --build --preset coverage && ctest --preset coverage
+	@.venv/bin/gcovr -r . --filter cpp/ build/coverage --print-summary
+
+bench: build ## the figures of the README and the docs, peers beside
+	@$(PY) tests/bench/run.py
+
+soak: build ## the long fault tests
+	@$(PY) -m pytest -q -m soak tests/crash -p no:cacheprovider --override-ini addopts=
+
+clean: ## remove everything that was built or installed here
+	@rm -rf build .venv dist artifacts demo; find . -name '*.so' -path '*python/headrace*' -delete

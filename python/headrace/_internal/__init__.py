@@ -1,0 +1,1 @@
+"""Glue between the public API and the C++ core; private."""

@@ -1,0 +1,6 @@
+"""The command `headrace`."""
+
+
+def main() -> int:
+    """Entry point of the console script."""
+    return 0
