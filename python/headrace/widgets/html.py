@@ -1,0 +1,146 @@
+"""HTML of reports for notebooks: pure functions from the public dataclasses to strings.
+
+No script, no outside resource: the output survives a reload, a conversion and a sanitiser. Colours are the
+notebook's own (``inherit``, ``currentColor``) with accents that read on light and dark grounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any
+
+from headrace.types import Failure, PlanEntry, ProgressReport, StageReport
+
+__all__ = ["failures_table", "plan_table", "progress_view", "stages_table", "table"]
+
+ACCENTS = {
+    "succeeded": "#2e9e5b",
+    "running": "#3b82d6",
+    "pending": "#8a8f98",
+    "failed": "#d64545",
+    "partial": "#c98a1b",
+    "cancelled": "#9a6fb0",
+    "execute": "#3b82d6",
+    "skip": "#8a8f98",
+    "maybe": "#c98a1b",
+}
+"""Mid-tone colours: at least 3:1 against white and against a dark notebook."""
+
+_TABLE = "border-collapse:collapse;font-size:90%;margin:.3em 0"
+_HEAD = "text-align:{align};padding:.2em .7em;border-bottom:1px solid #8a8f98;font-weight:600"
+_CELL = "text-align:{align};padding:.2em .7em;border-bottom:1px solid rgba(138,143,152,.3);vertical-align:top"
+
+
+def key_text(key: Any) -> str:
+    """Return an item's key as people read it: ``a.txt``, ``a.txt / 0``, and nothing for a step."""
+    if key is None:
+        return ""
+    return " / ".join(key_text(part) for part in key) if isinstance(key, tuple) else str(key)
+
+
+def seconds_text(seconds: float | None) -> str:
+    """Return a duration as people read it: ``850 us``, ``12 ms``, ``3.2 s``, ``2 min 05 s``, ``1 h 02 min``."""
+    if seconds is None:
+        return ""
+    if seconds < 0.9995e-3:
+        return f"{seconds * 1e6:.0f} us"
+    if seconds < 0.9995:
+        return f"{seconds * 1e3:.3g} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"
+
+
+def badge(word: str) -> str:
+    """Return a status or an action as a coloured word."""
+    colour = ACCENTS.get(word, "currentColor")
+    return f'<span style="color:{colour};font-weight:600">{escape(word)}</span>'
+
+
+def table(
+    head: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numeric: Sequence[int] = (),
+    caption: str = "",
+    limit: int = 200,
+) -> str:
+    """Return an HTML table. Cells are HTML already; ``numeric`` columns align right; beyond ``limit`` rows: a count."""
+    aligned = ["right" if n in numeric else "left" for n in range(len(head))]
+    body: list[str] = []
+    left_out = 0
+    for row in rows:
+        if len(body) == limit:
+            left_out += 1
+            continue
+        cells = "".join(f'<td style="{_CELL.format(align=a)}">{c}</td>' for a, c in zip(aligned, row, strict=True))
+        body.append(f"<tr>{cells}</tr>")
+    top = "".join(f'<th style="{_HEAD.format(align=a)}">{escape(h)}</th>' for a, h in zip(aligned, head, strict=True))
+    title = f'<caption style="text-align:left;font-weight:600">{escape(caption)}</caption>' if caption else ""
+    note = f'<div style="opacity:.7;font-size:85%">and {left_out} more</div>' if left_out else ""
+    return f'<table style="{_TABLE}">{title}<thead><tr>{top}</tr></thead><tbody>{"".join(body)}</tbody></table>{note}'
+
+
+def stages_table(stages: Iterable[StageReport], caption: str = "") -> str:
+    """Return what each stage did as a table."""
+    head = ["stage", "status", "units", "executed", "skipped", "failed", "retries", "time", "p50", "p95"]
+    rows = [
+        [
+            escape(s.name),
+            badge(str(s.status)),
+            *(f"{n:,}" for n in (s.total, s.executed, s.skipped, s.failed, s.retries)),
+            *(seconds_text(t) for t in (s.seconds, s.p50, s.p95)),
+        ]
+        for s in stages
+    ]
+    return table(head, rows, numeric=range(2, 10), caption=caption)
+
+
+def failures_table(failures: Iterable[Failure], caption: str = "") -> str:
+    """Return the dead letters as a table."""
+    head = ["stage", "item", "error", "message", "category", "attempts"]
+    rows = [
+        [*(escape(t) for t in (f.stage, key_text(f.key), f.error_type, f.message, f.category)), str(f.attempts)]
+        for f in failures
+    ]
+    return table(head, rows, numeric=[5], caption=caption)
+
+
+def plan_table(entries: Iterable[PlanEntry], caption: str = "") -> str:
+    """Return a dry run as a table."""
+    rows = [[escape(e.stage), escape(key_text(e.key)), badge(e.action), escape(e.reason)] for e in entries]
+    return table(["stage", "item", "action", "why"], rows, caption=caption)
+
+
+def bar(fraction: float, colour: str = ACCENTS["running"]) -> str:
+    """Return a progress bar of ``fraction`` (0 to 1)."""
+    width = 100 * min(max(fraction, 0.0), 1.0)
+    filled = f"width:{width:.1f}%;height:100%;background:{colour};border-radius:3px"
+    return (
+        '<div style="display:inline-block;vertical-align:middle;width:14em;height:.7em;border-radius:3px;'
+        f'background:rgba(138,143,152,.3)"><div style="{filled}"></div></div>'
+    )
+
+
+def progress_view(report: ProgressReport) -> str:
+    """Return how far a run is: a bar, the numbers, and a bar for each stage."""
+    over = report.current_stage is None
+    colour = ACCENTS["partial" if report.errors else "succeeded" if over else "running"]
+    left = (
+        "" if report.estimated_remaining is None or over else f", about {seconds_text(report.estimated_remaining)} left"
+    )
+    counts = f"{report.done:,} of {report.total:,} units ({report.fraction:.0%}), {report.rate:,.3g} a second"
+    faults = f", {report.errors:,} errors" * bool(report.errors) + f", {report.warnings:,} warnings" * bool(
+        report.warnings
+    )
+    first = (
+        f"<div>{bar(report.fraction, colour)} <b>{escape(report.current_stage or 'finished')}</b> "
+        f"{counts}, {seconds_text(report.elapsed)}{left}{faults}</div>"
+    )
+    rows = [[escape(name), bar(part), f"{part:.0%}"] for name, part in report.stage_progress.items()]
+    return first + (table(["stage", "", "done"], rows, numeric=[2]) if rows else "")

@@ -1,0 +1,91 @@
+from html.parser import HTMLParser
+
+import pytest
+
+from headrace.types import Failure, PlanEntry, ProgressReport, StageReport, Status
+from headrace.widgets import html
+
+VOID = {"br", "hr", "img"}
+
+
+class Checker(HTMLParser):
+    """Fails on tags that are not closed in order; collects the text."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.text = [], []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def words(markup):
+    checker = Checker()
+    checker.feed(markup)
+    assert checker.open == []
+    return checker.text
+
+
+def test_stage_table_shows_the_numbers():
+    stage = StageReport("words", Status.PARTIAL, 12000, 6, 3, 1, 61.2, p50=0.0021, retries=4)
+    text = words(html.stages_table([stage], caption="run 1"))
+    assert text[0] == "run 1"
+    assert {"words", "partial", "12,000", "1 min 01 s", "2.1 ms"} <= set(text)
+
+
+def test_what_users_wrote_is_escaped():
+    failure = Failure("<b>", ("a&b", 0), "ValueError", "<script>alert(1)</script>")
+    markup = html.failures_table([failure])
+    assert "<script>" not in markup
+    assert {"<b>", "a&b / 0", "<script>alert(1)</script>"} <= set(words(markup))
+    assert "<script>" not in html.plan_table([PlanEntry("s", "<script>", "skip", "<script>")])
+
+
+def test_a_long_table_ends_with_a_count():
+    entries = [PlanEntry("s", n, "execute", "new") for n in range(1000)]
+    text = words(html.plan_table(entries))
+    assert "199" in text
+    assert "200" not in text
+    assert text[-1] == "and 800 more"
+
+
+def test_progress_has_a_bar_for_each_stage():
+    report = ProgressReport("b", 5, 10, 2.0, 3.0, 2.5, errors=2, warnings=1, stage_progress={"a": 1.0, "b": 0.25})
+    text = " ".join(words(html.progress_view(report)))
+    assert "5 of 10 units (50%), 2.5 a second, 2.0 s, about 3.0 s left, 2 errors, 1 warnings" in text
+    assert html.progress_view(report).count("width:25.0%") == 1
+
+
+def test_reports_draw_themselves():
+    for report in (
+        StageReport("a", Status.FAILED),
+        Failure("a", None, "E", "m"),
+        PlanEntry("a", None, "skip", "why"),
+        ProgressReport(None, 0, 0, 0.0),
+    ):
+        assert words(report._repr_html_())
+
+
+@pytest.mark.parametrize(
+    "seconds, text",
+    [
+        (None, ""),
+        (0, "0 us"),
+        (0.0009996, "1 ms"),
+        (0.85e-3, "850 us"),
+        (0.012, "12 ms"),
+        (0.9999, "1.0 s"),
+        (59.97, "1 min 00 s"),
+        (125.2, "2 min 05 s"),
+        (3720, "1 h 02 min"),
+    ],
+)
+def test_durations_read_like_speech(seconds, text):
+    assert html.seconds_text(seconds) == text
