@@ -3,9 +3,11 @@
 // One function a binding file. Classes are bound before the functions that mention them, so that
 // signatures render with their Python names.
 void bind_errors(py::module_& m);
+void bind_embed_hashed(py::module_& m);
 
 PYBIND11_MODULE(_core, m) {
   m.doc() = "The C++ core of headrace. Private: use the headrace package.";
   m.attr("__version__") = HEADRACE_VERSION;
   bind_errors(m);
+  bind_embed_hashed(m);
 }

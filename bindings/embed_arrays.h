@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdlib>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "headrace/base/error.h"
+#include "headrace/embed/matrix.h"
+#include "pybind.h"
+
+/// The strings of a Python sequence as UTF-8, without a copy: the strings keep the bytes, this keeps the
+/// strings.
+class TextViews {
+ public:
+  /// Throws ConfigurationError, naming the text, when one is no string or holds a lone surrogate.
+  explicit TextViews(const py::object& texts) {
+    if (PyUnicode_Check(texts.ptr()) || PyBytes_Check(texts.ptr())) {
+      throw headrace::ConfigurationError("texts must be a list of strings, not a single one: write [text]");
+    }
+    owner_ =
+        py::reinterpret_steal<py::object>(PySequence_Fast(texts.ptr(), "texts must be a list of strings"));
+    if (!owner_) throw py::error_already_set();
+    const Py_ssize_t count = PySequence_Fast_GET_SIZE(owner_.ptr());
+    views_.reserve(static_cast<size_t>(count));
+    for (Py_ssize_t i = 0; i < count; ++i)
+      views_.push_back(view(PySequence_Fast_GET_ITEM(owner_.ptr(), i), i));
+  }
+
+  std::span<const std::string_view> get() const noexcept { return views_; }
+
+ private:
+  static std::string_view view(PyObject* item, Py_ssize_t index) {
+    if (!PyUnicode_Check(item)) {
+      throw headrace::ConfigurationError("text " + std::to_string(index) + " is not a string but a " +
+                                         Py_TYPE(item)->tp_name);
+    }
+    Py_ssize_t length = 0;
+    const char* bytes = PyUnicode_AsUTF8AndSize(item, &length);
+    if (bytes == nullptr) {
+      PyErr_Clear();
+      throw headrace::ConfigurationError(
+          "text " + std::to_string(index) +
+          " holds a lone surrogate, which is no Unicode text: decode its source with "
+          "errors='replace'");
+    }
+    return {bytes, static_cast<size_t>(length)};
+  }
+
+  py::object owner_;
+  std::vector<std::string_view> views_;
+};
+
+/// Hands the block of a matrix to NumPy as a C-contiguous float32 array, without a copy.
+inline py::array_t<float> to_numpy(headrace::embed::Matrix matrix) {
+  const py::ssize_t rows = matrix.rows();
+  const py::ssize_t cols = matrix.cols();
+  float* block = matrix.release();
+  if (block == nullptr) return py::array_t<float>({rows, cols});
+  const py::capsule owner(block, [](void* pointer) { std::free(pointer); });
+  return py::array_t<float>({rows, cols}, block, owner);
+}

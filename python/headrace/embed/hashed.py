@@ -1,0 +1,142 @@
+"""An embedder that needs no model file."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headrace import _core
+from headrace.errors import ConfigurationError, StorageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_FIT_SLICE = 1024  # texts handed to the core at a time: a generator of any length needs bounded memory
+
+
+class HashedEmbedder:
+    """Words, runs of words and characters inside words, hashed with signs into ``dim`` columns.
+
+    Deterministic, offline, the same on every machine, tens of megabytes a second a core. It finds texts that
+    share words or parts of words (accents and case don't matter), in any language; it knows nothing of
+    meaning: "car" and "automobile" are strangers to it.
+
+    Unfitted, a vector depends on its text and these settings alone. :meth:`fit` takes the idf (how rare
+    a feature is) from a corpus and makes rare words count more; vectors, and with them :attr:`model_id`, then stay
+    the same until the next ``fit``. So fit once for a generation of a collection, not when a document arrives.
+
+    Args:
+        dim: Columns, 8 to 65536.
+        word_ngrams: Longest run of words that counts as a feature, 1 to 5.
+        char_ngrams: Shortest and longest run of characters inside a word (its ends count), or None for none.
+        char_share: Weight of the characters' features beside the words', 0 to 1.
+
+    Raises:
+        ConfigurationError: A setting is out of range.
+    """
+
+    #: A text's vector never depends on the texts beside it.
+    batch_invariant = True
+    #: There is no limit.
+    max_tokens: int | None = None
+
+    def __init__(
+        self,
+        dim: int = 384,
+        *,
+        word_ngrams: int = 2,
+        char_ngrams: tuple[int, int] | None = (3, 5),
+        char_share: float = 0.4,
+    ) -> None:
+        self._core = _core.HashedEmbedder(
+            dim=dim, word_ngrams=word_ngrams, char_ngrams=char_ngrams, char_share=char_share
+        )
+
+    @property
+    def dim(self) -> int:
+        """Columns of the vectors."""
+        return self._core.dim
+
+    @property
+    def model_id(self) -> str:
+        """Changes with everything that changes a vector: settings, idf, version of the algorithm."""
+        return self._core.model_id
+
+    @property
+    def documents(self) -> int:
+        """How many texts the idf was taken from; 0 when unfitted."""
+        return self._core.documents
+
+    def fit(self, texts: Iterable[str], threads: int = 0) -> HashedEmbedder:
+        """Take the idf from these texts (any iterable, read once), replacing what was fitted before.
+
+        Not to be called while other threads embed. Returns the embedder itself.
+        """
+        if isinstance(texts, (str, bytes)):
+            raise ConfigurationError("texts must be a list of strings, not a single one: write [text]")
+        self._core.begin_fit()
+        source = iter(texts)
+        while part := list(itertools.islice(source, _FIT_SLICE)):
+            self._core.add(part, threads)
+        self._core.end_fit()
+        return self
+
+    def embed(self, texts: Sequence[str], threads: int = 1) -> NDArray[np.float32]:
+        """One row of length 1 for each text: float32 (n, dim), C-contiguous. A text without a word: zeros.
+
+        Args:
+            texts: The texts.
+            threads: Threads to use, 0 for all cores. The rows don't depend on it.
+        """
+        return self._core.embed(texts, threads)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Words of each text."""
+        return self._core.count_tokens(texts)
+
+    def state(self) -> bytes:
+        """Settings and idf as bytes: a line of JSON, the counts, a checksum."""
+        return self._core.state()
+
+    @classmethod
+    def from_state(cls, state: bytes) -> HashedEmbedder:
+        """The embedder whose :meth:`state` this is.
+
+        Raises:
+            ConfigurationError: These bytes are something else, or of another version of the algorithm.
+            CheckpointCorruptionError: The bytes are damaged.
+        """
+        embedder = cls.__new__(cls)
+        embedder._core = _core.HashedEmbedder.from_state(state)
+        return embedder
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write :meth:`state` to a file (0600), whole or not at all."""
+        target = Path(path)
+        partial = target.with_name(target.name + f".{os.getpid()}.partial")
+        try:
+            with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(self.state())
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(target)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise StorageError(f"can't write the embedder to {target}: {error.strerror}") from error
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> HashedEmbedder:
+        """The embedder that :meth:`save` wrote."""
+        try:
+            state = Path(path).read_bytes()
+        except OSError as error:
+            raise StorageError(f"can't read the embedder from {path}: {error.strerror}") from error
+        return cls.from_state(state)
+
+    def __repr__(self) -> str:
+        fitted = f"fitted on {self.documents} texts" if self.documents else "unfitted"
+        return f"HashedEmbedder(dim={self.dim}, {fitted}, model_id={self.model_id!r})"
