@@ -4,10 +4,14 @@
 // signatures render with their Python names.
 void bind_errors(py::module_& m);
 void bind_embed_hashed(py::module_& m);
+void bind_text_chunks(py::module_& m);
+void bind_text_chunkers(py::module_& m);
 
 PYBIND11_MODULE(_core, m) {
   m.doc() = "The C++ core of headrace. Private: use the headrace package.";
   m.attr("__version__") = HEADRACE_VERSION;
   bind_errors(m);
   bind_embed_hashed(m);
+  bind_text_chunks(m);
+  bind_text_chunkers(m);
 }

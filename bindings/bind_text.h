@@ -1,0 +1,30 @@
+#pragma once
+
+#include <algorithm>
+
+#include "headrace/text/chunker.h"
+#include "pybind.h"
+
+// What the bindings of headrace::text share.
+
+/// The chunks of one Python string, which it holds.
+struct Chunks {
+  py::object source;
+  std::shared_ptr<const headrace::text::ChunkList> list;
+  int64_t first;
+  int64_t count;
+
+  int64_t size() const { return count; }
+  const headrace::text::Span& span(int64_t index) const {
+    return list->spans[static_cast<size_t>(first + index)];
+  }
+  bool splits(int64_t index) const {
+    return std::binary_search(list->splits.begin(), list->splits.end(), first + index);
+  }
+};
+
+/// A view of a Python string's own code points. Throws ConfigurationError where it is no string.
+headrace::text::TextView text_view(const py::handle& text);
+
+Chunks chunk_text(const headrace::text::Chunker& chunker, const py::object& text);
+py::list chunk_texts(const headrace::text::Chunker& chunker, const py::iterable& texts, int threads);

@@ -1,0 +1,92 @@
+#include "bind_text.h"
+#include "headrace/base/error.h"
+#include "headrace/text/grapheme.h"
+#include "headrace/text/recursive_chunker.h"
+
+namespace {
+
+using namespace headrace::text;
+
+// Shorter texts are chunked sooner than another thread could make use of the GIL.
+constexpr int64_t kReleaseSize = 1 << 16;
+
+ChunkOptions options(int64_t size, int64_t overlap, const std::string& unit,
+                     std::optional<int64_t> min_size) {
+  ChunkOptions found{size, overlap, headrace::text::Unit::kChars, min_size.value_or(-1)};
+  if (unit == "bytes") {
+    found.unit = headrace::text::Unit::kBytes;
+  } else if (unit == "tokens") {
+    found.unit = headrace::text::Unit::kTokens;
+  } else if (unit != "chars") {
+    throw headrace::ConfigurationError("unit must be 'chars', 'bytes' or 'tokens', not '" + unit + "'");
+  }
+  return found;
+}
+
+}  // namespace
+
+TextView text_view(const py::handle& text) {
+  if (!PyUnicode_Check(text.ptr())) {
+    throw headrace::ConfigurationError(std::string("a text must be a str, not ") +
+                                       Py_TYPE(text.ptr())->tp_name);
+  }
+  const int64_t size = PyUnicode_GET_LENGTH(text.ptr());
+  switch (PyUnicode_KIND(text.ptr())) {
+    case PyUnicode_1BYTE_KIND:
+      return {reinterpret_cast<const uint8_t*>(PyUnicode_1BYTE_DATA(text.ptr())), size};
+    case PyUnicode_2BYTE_KIND:
+      return {reinterpret_cast<const uint16_t*>(PyUnicode_2BYTE_DATA(text.ptr())), size};
+    default:
+      return {reinterpret_cast<const uint32_t*>(PyUnicode_4BYTE_DATA(text.ptr())), size};
+  }
+}
+
+Chunks chunk_text(const Chunker& chunker, const py::object& text) {
+  const TextView view = text_view(text);
+  auto list = std::make_shared<ChunkList>();
+  if (view.size() < kReleaseSize) {
+    chunker.chunk(view, *list);
+  } else {
+    const py::gil_scoped_release release;
+    chunker.chunk(view, *list);
+  }
+  const auto count = static_cast<int64_t>(list->spans.size());
+  return {text, std::move(list), 0, count};
+}
+
+py::list chunk_texts(const Chunker& chunker, const py::iterable& texts, int threads) {
+  if (PyUnicode_Check(texts.ptr())) {
+    throw headrace::ConfigurationError("chunk_many takes several texts, not one str: use chunk, or [text]");
+  }
+  const py::tuple held(texts);  // the caller's list may change while the GIL is released
+  std::vector<TextView> views;
+  views.reserve(held.size());
+  for (const py::handle text : held) views.push_back(text_view(text));
+  std::vector<DocumentChunks> found;
+  {
+    const py::gil_scoped_release release;
+    found = chunk_many(chunker, views, threads);
+  }
+  py::list result(held.size());
+  for (size_t i = 0; i < found.size(); ++i) {
+    result[i] = Chunks{held[i], std::move(found[i].list), found[i].first, found[i].count};
+  }
+  return result;
+}
+
+void bind_text_chunkers(py::module_& m) {
+  m.attr("UNICODE_VERSION") = kUnicodeVersion;
+  py::class_<Chunker>(m, "Chunker", "What all chunkers can do.")
+      .def("chunk", &chunk_text, py::arg("text"), "The Chunks of one text.")
+      .def(
+          "chunk_many", &chunk_texts, py::arg("texts"), py::arg("threads") = 0,
+          "A list with the Chunks of each text, on `threads` threads (0: all processors), the GIL released.");
+  py::class_<RecursiveChunker, Chunker>(m, "RecursiveChunker",
+                                        "Cuts at the best break that the limit allows.")
+      .def(py::init(
+               [](int64_t size, int64_t overlap, const std::string& unit, std::optional<int64_t> min_size) {
+                 return RecursiveChunker(options(size, overlap, unit, min_size));
+               }),
+           py::arg("size") = 1000, py::arg("overlap") = 0, py::arg("unit") = "chars",
+           py::arg("min_size") = py::none());
+}

@@ -1,0 +1,85 @@
+#include "bind_text.h"
+
+// Chunks and Chunk: what chunkers return. Strings are made when they are asked for.
+
+namespace {
+
+using headrace::text::Span;
+
+py::object substring(const py::object& source, int64_t start, int64_t end) {
+  return py::reinterpret_steal<py::object>(PyUnicode_Substring(source.ptr(), start, end));
+}
+
+struct Chunk {
+  py::object text;
+  int64_t start;
+  int64_t end;
+  bool splits_cluster;
+};
+
+Chunk chunk_at(const Chunks& self, int64_t index) {
+  if (index < 0) index += self.size();
+  if (index < 0 || index >= self.size()) throw py::index_error("chunk index out of range");
+  const Span span = self.span(index);
+  return {substring(self.source, span.start, span.end), span.start, span.end, self.splits(index)};
+}
+
+py::list chunks_of(const Chunks& self, const py::slice& slice) {
+  py::ssize_t start = 0;
+  py::ssize_t stop = 0;
+  py::ssize_t step = 0;
+  py::ssize_t count = 0;
+  if (!slice.compute(self.size(), &start, &stop, &step, &count)) throw py::error_already_set();
+  py::list found;
+  for (; count > 0; --count, start += step) found.append(chunk_at(self, start));
+  return found;
+}
+
+py::list texts(const Chunks& self) {
+  py::list found(static_cast<size_t>(self.size()));
+  for (int64_t i = 0; i < self.size(); ++i) {
+    PyObject* text = PyUnicode_Substring(self.source.ptr(), self.span(i).start, self.span(i).end);
+    if (text == nullptr) throw py::error_already_set();
+    PyList_SET_ITEM(found.ptr(), i, text);
+  }
+  return found;
+}
+
+// A read-only view of the spans; the list stays alive as long as the array does.
+py::array_t<int64_t> offsets(const Chunks& self) {
+  static_assert(sizeof(Span) == 2 * sizeof(int64_t));
+  using Owner = std::shared_ptr<const headrace::text::ChunkList>;
+  const py::capsule owner(new Owner(self.list), [](void* held) { delete static_cast<Owner*>(held); });
+  const auto* data = reinterpret_cast<const int64_t*>(self.list->spans.data() + self.first);
+  py::array_t<int64_t> array({self.size(), int64_t{2}}, data, owner);
+  py::detail::array_proxy(array.ptr())->flags &= ~py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
+  return array;
+}
+
+py::str chunk_repr(const Chunk& self) {
+  return py::str("Chunk(text={!r}, start={}, end={})").format(self.text, self.start, self.end);
+}
+
+}  // namespace
+
+void bind_text_chunks(py::module_& m) {
+  py::class_<Chunk>(m, "Chunk", "One chunk: source[start:end] == text. Positions count code points.")
+      .def_property_readonly(
+          "text", [](const Chunk& self) { return self.text; }, "The chunk's text.")
+      .def_readonly("start", &Chunk::start, "Position of its first code point in the source.")
+      .def_readonly("end", &Chunk::end, "Position behind its last code point.")
+      .def_readonly("splits_cluster", &Chunk::splits_cluster,
+                    "True where an edge lies inside a grapheme cluster that alone exceeds the limit.")
+      .def("__repr__", &chunk_repr);
+  py::class_<Chunks>(m, "Chunks", "The chunks of one text: a sequence of Chunk, made when asked for.")
+      .def("__len__", &Chunks::size)
+      .def("__getitem__", &chunk_at, py::arg("index"))
+      .def("__getitem__", &chunks_of, py::arg("index"))
+      .def_property_readonly("offsets", &offsets,
+                             "int64 array (n, 2): start and end of each chunk, in code points; read-only.")
+      .def_property_readonly("texts", &texts, "list of str: the text of each chunk.")
+      .def_property_readonly(
+          "source", [](const Chunks& self) { return self.source; }, "The text that was chunked.")
+      .def("__repr__", [](const Chunks& self) { return "<Chunks: " + std::to_string(self.size()) + ">"; });
+  py::module_::import("collections.abc").attr("Sequence").attr("register")(m.attr("Chunks"));
+}
