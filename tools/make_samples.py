@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "tools" / "samples"
 TARGET = ROOT / "samples" / "documents"
 BROKEN = "30-Aprovados/60-Tecnologia/Ata da reunião (arquivo corrompido).docx"
-MADE = datetime(2026, 3, 2, 9, 0, 0)  # noqa: DTZ001 - the office formats store no time zone
+MADE = datetime(2026, 3, 2, 9, 0, 0)  # the office formats store no time zone
 Block = tuple[str, Any]  # ("title" | "heading" | "text", str) or ("list" | "steps", [str]) or ("table", [[str]])
 
 
@@ -79,9 +79,8 @@ def make_html(text: str) -> bytes:
         else:
             body.append(f"<{tags[kind]}>{html.escape(value)}</{tags[kind]}>")
     page = "\n".join([*body, "</main>"])
-    return (
-        f"<!DOCTYPE html>\n<html><head><meta charset='utf-8'><title>{title}</title></head>\n<body>{page}</body></html>\n"
-    ).encode()
+    head = f"<head><meta charset='utf-8'><title>{title}</title></head>"
+    return f"<!DOCTYPE html>\n<html>{head}\n<body>{page}</body></html>\n".encode()
 
 
 def make_docx(text: str) -> bytes:
