@@ -3,7 +3,8 @@
 set -euo pipefail
 packages=(git g++ cmake ninja-build ccache pkg-config python3-venv python3-dev libeigen3-dev nlohmann-json3-dev
   libspdlog-dev libsqlite3-dev libutf8proc-dev libgtest-dev libssh-dev libcurl4-openssl-dev libssl-dev libxxhash-dev
-  openssh-server openssh-client)
+  openssh-server openssh-client
+  iproute2 bgpq4 frr netconfd postgresql redis-server) # real parts of the tests; they start their own, see below
 
 missing=()
 for package in "${packages[@]}"; do
@@ -21,5 +22,5 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 echo "installing system packages: ${missing[*]}"
 "${as_root[@]}" apt-get update -qq
-# --no-install-recommends keeps this to what is linked and run.
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+# --no-install-recommends keeps this to what is linked and run; RUNLEVEL=1 keeps the new services from starting.
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

@@ -1,0 +1,98 @@
+"""How far a run is, and how fast it was."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from headrace.pipelines.bgp.models import PipelineContext
+
+__all__ = ["ProgressReporter", "monitor_pipeline_performance"]
+
+logger = logging.getLogger("headrace.bgp")
+
+
+class ProgressReporter:
+    """Counts finished devices of the present stage. Safe to use from several threads."""
+
+    def __init__(self, total_devices: int, clock: Callable[[], float] = time.time) -> None:
+        self.total_devices = total_devices
+        self.current_stage = "initializing"
+        self.completed_devices = 0
+        self._clock = clock
+        self._lock = threading.Lock()
+        self.start_time = self._stage_start = clock()
+
+    def update_stage(self, stage: str) -> None:
+        """A stage begins: its devices are counted from 0."""
+        with self._lock:
+            self.current_stage = stage
+            self.completed_devices = 0
+            self._stage_start = self._clock()
+        logger.info("stage %s", stage)
+
+    def update_device_progress(self, completed: int) -> None:
+        """``completed`` devices of this stage are done."""
+        with self._lock:
+            self.completed_devices = completed
+            eta = self._eta()
+        left = "" if eta is None else f", about {eta:.0f} s left"
+        logger.info("%s: %d of %d devices%s", self.current_stage, completed, self.total_devices, left)
+
+    def device_done(self) -> None:
+        """One more device of this stage is done."""
+        with self._lock:
+            self.completed_devices += 1
+
+    def _eta(self) -> float | None:
+        if not self.completed_devices:
+            return None
+        elapsed = self._clock() - self._stage_start
+        return elapsed / self.completed_devices * max(0, self.total_devices - self.completed_devices)
+
+    def get_status(self) -> dict[str, Any]:
+        """Return stage, progress and timing; ``eta_seconds`` is for the present stage, None while unknown."""
+        with self._lock:
+            total, done = self.total_devices, self.completed_devices
+            return {
+                "stage": self.current_stage,
+                "progress": {
+                    "completed_devices": done,
+                    "total_devices": total,
+                    "percentage": 100.0 * done / total if total else 0.0,
+                },
+                "timing": {
+                    "elapsed_seconds": self._clock() - self.start_time,
+                    "start_time": self.start_time,
+                    "eta_seconds": self._eta(),
+                },
+            }
+
+
+def _per_second(count: int, seconds: float) -> float:
+    return count / seconds if seconds > 0 else 0.0
+
+
+def monitor_pipeline_performance(context: PipelineContext) -> dict[str, Any]:
+    """Return what was processed, each stage's seconds and share, and the throughput."""
+    total = sum(context.stage_timings.values())
+    policies = [policy for policy in context.policy_results if policy.success]
+    return {
+        "execution_summary": {
+            "total_time_seconds": total,
+            "devices_processed": len(context.router_profiles),
+            "as_numbers_discovered": len(context.discovery_mappings.get("as_to_routers", {})),
+            "policies_generated": len(policies),
+        },
+        "stage_performance": {
+            stage: {"duration_seconds": seconds, "percentage_of_total": 100.0 * seconds / total if total > 0 else 0.0}
+            for stage, seconds in context.stage_timings.items()
+        },
+        "throughput": {
+            "devices_per_second": _per_second(len(context.router_profiles), total),
+            "policies_per_second": _per_second(len(policies), total),
+        },
+    }
