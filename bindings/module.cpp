@@ -4,6 +4,7 @@
 // signatures render with their Python names.
 void bind_errors(py::module_& m);
 void bind_embed_hashed(py::module_& m);
+void bind_embed_vectors(py::module_& m);
 void bind_text_chunks(py::module_& m);
 void bind_text_chunkers(py::module_& m);
 
@@ -12,6 +13,7 @@ PYBIND11_MODULE(_core, m) {
   m.attr("__version__") = HEADRACE_VERSION;
   bind_errors(m);
   bind_embed_hashed(m);
+  bind_embed_vectors(m);
   bind_text_chunks(m);
   bind_text_chunkers(m);
 }
