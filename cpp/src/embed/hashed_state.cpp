@@ -57,8 +57,9 @@ void HashedEmbedder::name_model() {
       json{settings_.dim,        settings_.word_ngrams, settings_.min_char_ngram, settings_.max_char_ngram,
            settings_.char_share, word_tables_version()}
           .dump();
-  model_id_ = "hashed-" + std::to_string(kAlgorithm) + "-" + std::to_string(settings_.dim) + "-" +
-              checksum(described).substr(0, 8);
+  model_id_ = "hashed-";
+  model_id_.append(std::to_string(kAlgorithm)).append("-").append(std::to_string(settings_.dim));
+  model_id_.append("-").append(checksum(described), 0, 8);
   if (documents() > 0) {
     model_id_.append("-").append(checksum(std::to_string(documents()) + "," + idf_->encode()));
   }

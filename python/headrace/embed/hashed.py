@@ -48,9 +48,9 @@ class HashedEmbedder:
         self,
         dim: int = 384,
         *,
-        word_ngrams: int = 2,
-        char_ngrams: tuple[int, int] | None = (3, 5),
-        char_share: float = 0.4,
+        word_ngrams: int = 1,
+        char_ngrams: tuple[int, int] | None = (4, 6),
+        char_share: float = 0.9,
     ) -> None:
         self._core = _core.HashedEmbedder(
             dim=dim, word_ngrams=word_ngrams, char_ngrams=char_ngrams, char_share=char_share

@@ -15,10 +15,10 @@ class IdfTable;
 /// What a HashedEmbedder computes; all of it is part of its model id.
 struct HashedSettings {
   int64_t dim = 384;           // columns, 8 .. 65536
-  int64_t word_ngrams = 2;     // longest run of words that is one feature, 1 .. 5
-  int64_t min_char_ngram = 3;  // characters inside a word (its two ends count), 1 .. max
-  int64_t max_char_ngram = 5;  // 0: no character features; at most 8
-  double char_share = 0.4;     // weight of the character features beside the words', 0 .. 1
+  int64_t word_ngrams = 1;     // longest run of words that is one feature, 1 .. 5
+  int64_t min_char_ngram = 4;  // characters inside a word (its two ends count), 1 .. max
+  int64_t max_char_ngram = 6;  // 0: no character features; at most 8
+  double char_share = 0.9;     // weight of the character features beside the words', 0 .. 1
 };
 
 /// A deterministic embedder without a model file: words, runs of words and characters inside words are
