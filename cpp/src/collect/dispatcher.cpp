@@ -1,0 +1,160 @@
+#include "dispatcher.h"
+
+#include <algorithm>
+
+#include "headrace/base/error.h"
+
+namespace headrace::collect {
+
+namespace {
+
+// A cancel token is a flag without a wake-up: this bounds how long its setting goes unnoticed.
+constexpr auto kCancelPoll = std::chrono::milliseconds(50);
+constexpr auto kCrowdedPause = std::chrono::milliseconds(20);
+
+Clock::duration to_duration(double seconds) {
+  return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+}
+
+}  // namespace
+
+Dispatcher::Dispatcher(Workload& workload, const Limits& limits, OutcomeSink& sink, CancelToken cancel)
+    : workload_(workload), limits_(limits), sink_(sink), cancel_(std::move(cancel)) {
+  const int64_t count = std::min(limits_.workers, std::max<int64_t>(workload_.size(), 1));
+  slots_.resize(count);
+  for (int64_t slot = count - 1; slot >= 0; --slot) free_slots_.push_back(slot);
+  sink_.set_waker([this] { reactor_.loop.wake(); });
+}
+
+Dispatcher::~Dispatcher() { sink_.set_waker({}); }
+
+void Dispatcher::run() {
+  while (running_ > 0 || more_to_start()) {
+    if (cancel_.cancelled()) cancel_all();
+    start_ready();
+    collect_finished();  // an attempt may have failed at its start
+    if (running_ > 0 || more_to_start()) wait_for_events();
+    ring_alarms();
+    collect_finished();
+  }
+}
+
+bool Dispatcher::may_start() const { return !free_slots_.empty() && sink_.has_room(); }
+
+void Dispatcher::start_ready() {
+  const auto now = Clock::now();
+  while (!waiting_.empty() && waiting_.top().when <= now && may_start()) {
+    const int64_t index = waiting_.top().index;
+    waiting_.pop();
+    start_or_postpone(index, now);
+  }
+  while (next_ < workload_.size() && may_start()) start_or_postpone(next_++, now);
+}
+
+void Dispatcher::start_or_postpone(int64_t index, Clock::time_point now) {
+  const auto when = workload_.not_before(index, now);
+  if (when > now) {
+    waiting_.push({when, index});
+  } else {
+    start(index, now);
+  }
+}
+
+void Dispatcher::start(int64_t index, Clock::time_point now) {
+  Progress& progress = progress_[index];
+  if (progress.attempts++ == 0) progress.first = now;
+  auto attempt = workload_.make(index, reactor_, now + to_duration(limits_.timeout));
+  attempt->slot = free_slots_.back();
+  attempt->outcome.index = index;
+  attempt->outcome.target = workload_.name(index);
+  free_slots_.pop_back();
+  ++running_;
+  Attempt& started = *attempt;
+  slots_[started.slot] = std::move(attempt);
+  try {
+    started.begin();
+  } catch (const ResourceError& error) {
+    give_way(started, error.what());
+  }
+}
+
+// No descriptor or process to be had: wait for those under way to give some back, or fail where there are none.
+void Dispatcher::give_way(Attempt& attempt, const char* reason) {
+  const int64_t index = attempt.outcome.index;
+  if (running_ == 1) {
+    attempt.give_up(reason);
+    return;
+  }
+  free_slots_.push_back(attempt.slot);
+  slots_[attempt.slot].reset();
+  --running_;
+  --progress_[index].attempts;
+  waiting_.push({Clock::now() + kCrowdedPause, index});
+}
+
+void Dispatcher::wait_for_events() {
+  auto until = Clock::now() + kCancelPoll;
+  if (!reactor_.alarms.empty()) until = std::min(until, reactor_.alarms.begin()->first);
+  if (!waiting_.empty() && may_start()) until = std::min(until, waiting_.top().when);
+  reactor_.loop.wait(until);
+}
+
+void Dispatcher::ring_alarms() {
+  const auto now = Clock::now();
+  while (!reactor_.alarms.empty() && reactor_.alarms.begin()->first <= now) reactor_.alarms.begin()->second->ring();
+}
+
+void Dispatcher::collect_finished() {
+  // Settling one may finish others (never today, but the vector must not be walked while it grows).
+  while (!reactor_.finished.empty()) {
+    const int64_t slot = reactor_.finished.back()->slot;
+    reactor_.finished.pop_back();
+    settle(slot);
+  }
+}
+
+void Dispatcher::settle(int64_t slot) {
+  Outcome outcome = std::move(slots_[slot]->outcome);
+  slots_[slot].reset();
+  free_slots_.push_back(slot);
+  --running_;
+  const auto now = Clock::now();
+  workload_.ended(outcome.index, outcome, now);
+  const Progress progress = progress_[outcome.index];
+  if (retry(outcome.index, outcome, progress, now)) return;
+  progress_.erase(outcome.index);
+  outcome.attempts = progress.attempts;
+  outcome.seconds = std::chrono::duration<double>(now - progress.first).count();
+  sink_.put(std::move(outcome));
+}
+
+bool Dispatcher::retry(int64_t index, const Outcome& outcome, const Progress& progress, Clock::time_point now) {
+  if (outcome.ok || !outcome.transient || progress.attempts >= limits_.retry.attempts || cancel_.cancelled()) return false;
+  const double random = std::uniform_real_distribution<double>(0, 1)(random_);
+  const double pause = std::max(limits_.retry.delay_before(progress.attempts + 1, random), outcome.retry_after_s);
+  waiting_.push({now + to_duration(pause), index});
+  return true;
+}
+
+void Dispatcher::cancel_all() {
+  for (auto& attempt : slots_) {
+    if (attempt) attempt->cancel();
+  }
+  for (; !waiting_.empty(); waiting_.pop()) put_cancelled(waiting_.top().index);
+  while (next_ < workload_.size()) put_cancelled(next_++);
+}
+
+void Dispatcher::put_cancelled(int64_t index) {
+  Outcome outcome;
+  outcome.index = index;
+  outcome.target = workload_.name(index);
+  if (const auto found = progress_.find(index); found != progress_.end()) {
+    outcome.attempts = found->second.attempts;
+    outcome.seconds = std::chrono::duration<double>(Clock::now() - found->second.first).count();
+    progress_.erase(found);
+  }
+  outcome.fail(ErrorType::kCancelled, outcome.attempts == 0 ? "cancelled before it was started" : "cancelled before the next try");
+  sink_.put(std::move(outcome));
+}
+
+}  // namespace headrace::collect

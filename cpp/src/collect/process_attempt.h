@@ -1,0 +1,87 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "headrace/collect/process.h"
+#include "process_tree.h"
+#include "reactor.h"
+#include "spawn.h"
+
+namespace headrace::collect {
+
+/// What the attempts of one collection share.
+class ProcessShared {
+ public:
+  ProcessShared(std::shared_ptr<const ProcessOptions> options, bool marked);
+
+  const ProcessOptions& options() const { return *options_; }
+  Spawner& spawner() { return spawner_; }
+  /// The executable that a command's name stands for; empty: there is none.
+  const std::string& program(const std::string& name);
+  /// A new entry for the environment that no other process has; empty where marks are not wanted.
+  std::string next_mark();
+  /// The environment in the form that exec takes; `mark` must outlive it.
+  std::vector<char*> environment(std::string& mark);
+  /// What the child reads: /dev/null, or the input as a file in memory (kept in `owner`).
+  int input(UniqueFd& owner);
+
+ private:
+  std::shared_ptr<const ProcessOptions> options_;
+  const bool marked_;
+  Spawner spawner_;
+  UniqueFd null_;
+  std::vector<std::string> entries_;
+  std::string mark_prefix_;
+  int64_t marks_ = 0;
+  std::unordered_map<std::string, std::string> programs_;
+};
+
+/// One run of one command.
+class ProcessAttempt : public Attempt {
+ public:
+  ProcessAttempt(Reactor& reactor, Clock::time_point deadline, ProcessShared& shared, const Command& command)
+      : Attempt(reactor, deadline), shared_(shared), command_(command) {}
+  ~ProcessAttempt() override;
+
+  void on_ready(int fd, uint32_t events) override;
+
+ protected:
+  void start() override;
+  void stop(StopReason reason) override;
+  void on_alarm() override;
+
+ private:
+  UniqueFd open_output(UniqueFd& reading);
+  int launch(const std::string& program, int output, int errors);
+  void report_unstarted(int error);
+  void read_output(UniqueFd& from, std::string& into);
+  bool keep(std::string& into, const char* data, size_t size);
+  bool outputs_open() const { return out_ || err_; }
+  void close_output(UniqueFd& from);
+  void watch_exit();
+  void output_ended();
+  void exited();
+  void terminate(double grace_s);
+  void kill_tree();
+  void conclude();
+  bool reap();
+  void report_exit(int code, int status);
+  void abandon();
+
+  ProcessShared& shared_;
+  const Command& command_;
+  UniqueFd out_;
+  UniqueFd err_;
+  Spawned child_;
+  TreeRoot tree_;
+  bool exit_watched_ = false;
+  bool exited_ = false;
+  bool reaped_ = false;
+  bool terminated_ = false;
+  bool killed_ = false;
+};
+
+}  // namespace headrace::collect

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <array>
+#include <map>
+#include <vector>
+
+#include "headrace/collect/outcome.h"
+#include "loop.h"
+
+namespace headrace::collect {
+
+class Attempt;
+
+/// What all attempts of one collecting thread share: the loop, the alarms, a read buffer, the finished ones.
+struct Reactor {
+  Loop loop;
+  std::multimap<Clock::time_point, Attempt*> alarms;
+  std::vector<Attempt*> finished;
+  std::array<char, 65536> buffer;
+};
+
+enum class StopReason { kTimeout, kCancelled };
+
+/// One try at one target: a state machine driven by the loop. Its destructor gives everything back (descriptors,
+/// watches, child processes).
+class Attempt : public Loop::Handler {
+ public:
+  Attempt(Reactor& reactor, Clock::time_point deadline) : reactor_(reactor), deadline_(deadline) {}
+  Attempt(const Attempt&) = delete;
+  Attempt& operator=(const Attempt&) = delete;
+  virtual ~Attempt() { disarm(); }
+
+  /// Starts, with the deadline as the alarm.
+  void begin() {
+    arm(deadline_);
+    start();
+  }
+  /// The alarm rang: the deadline, or what the attempt itself asked for with arm().
+  void ring();
+  /// Brings the attempt to its end, now or very soon. Calling it again changes nothing.
+  void cancel();
+  /// The system has no descriptor, process or memory for it.
+  void give_up(const char* reason) {
+    outcome.fail(ErrorType::kUnreachable, reason, true);
+    finish();
+  }
+
+  Outcome outcome;
+  int64_t slot = -1;  ///< for the dispatcher
+
+ protected:
+  virtual void start() = 0;
+  /// The time is up or nobody wants the answer any more. Finishes, or arms an alarm to finish soon.
+  virtual void stop(StopReason reason) = 0;
+  /// An alarm set by arm() rang before the deadline, or after stop().
+  virtual void on_alarm() {}
+
+  void arm(Clock::time_point when);
+  void disarm();
+  /// The outcome is complete. The dispatcher destroys the attempt after the current round of events.
+  void finish();
+  /// From here on alarms go to on_alarm(), whatever the deadline; stop() is not called any more.
+  void begin_stopping() { stopping_ = true; }
+  bool stopping() const { return stopping_; }
+  bool done() const { return done_; }
+  Clock::time_point deadline() const { return deadline_; }
+
+  Reactor& reactor_;
+
+ private:
+  void stop_once(StopReason reason);
+
+  Clock::time_point deadline_;
+  std::multimap<Clock::time_point, Attempt*>::iterator alarm_;
+  bool armed_ = false;
+  bool stopping_ = false;
+  bool done_ = false;
+};
+
+}  // namespace headrace::collect
