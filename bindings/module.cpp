@@ -3,6 +3,8 @@
 // One function a binding file. Classes are bound before the functions that mention them, so that
 // signatures render with their Python names.
 void bind_errors(py::module_& m);
+void bind_collect_stream(py::module_& m);
+void bind_collect_process(py::module_& m);
 void bind_embed_hashed(py::module_& m);
 void bind_embed_vectors(py::module_& m);
 void bind_text_chunks(py::module_& m);
@@ -12,6 +14,8 @@ PYBIND11_MODULE(_core, m) {
   m.doc() = "The C++ core of headrace. Private: use the headrace package.";
   m.attr("__version__") = HEADRACE_VERSION;
   bind_errors(m);
+  bind_collect_stream(m);
+  bind_collect_process(m);
   bind_embed_hashed(m);
   bind_embed_vectors(m);
   bind_text_chunks(m);

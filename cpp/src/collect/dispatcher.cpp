@@ -26,7 +26,9 @@ Dispatcher::Dispatcher(Workload& workload, const Limits& limits, OutcomeSink& si
   sink_.set_waker([this] { reactor_.loop.wake(); });
 }
 
-Dispatcher::~Dispatcher() { sink_.set_waker({}); }
+Dispatcher::~Dispatcher() {
+  sink_.set_waker({});
+}
 
 void Dispatcher::run() {
   while (running_ > 0 || more_to_start()) {
@@ -39,7 +41,9 @@ void Dispatcher::run() {
   }
 }
 
-bool Dispatcher::may_start() const { return !free_slots_.empty() && sink_.has_room(); }
+bool Dispatcher::may_start() const {
+  return !free_slots_.empty() && sink_.has_room();
+}
 
 void Dispatcher::start_ready() {
   const auto now = Clock::now();
@@ -78,7 +82,8 @@ void Dispatcher::start(int64_t index, Clock::time_point now) {
   }
 }
 
-// No descriptor or process to be had: wait for those under way to give some back, or fail where there are none.
+// No descriptor or process to be had: wait for those under way to give some back, or fail where there are
+// none.
 void Dispatcher::give_way(Attempt& attempt, const char* reason) {
   const int64_t index = attempt.outcome.index;
   if (running_ == 1) {
@@ -101,7 +106,8 @@ void Dispatcher::wait_for_events() {
 
 void Dispatcher::ring_alarms() {
   const auto now = Clock::now();
-  while (!reactor_.alarms.empty() && reactor_.alarms.begin()->first <= now) reactor_.alarms.begin()->second->ring();
+  while (!reactor_.alarms.empty() && reactor_.alarms.begin()->first <= now)
+    reactor_.alarms.begin()->second->ring();
 }
 
 void Dispatcher::collect_finished() {
@@ -128,10 +134,13 @@ void Dispatcher::settle(int64_t slot) {
   sink_.put(std::move(outcome));
 }
 
-bool Dispatcher::retry(int64_t index, const Outcome& outcome, const Progress& progress, Clock::time_point now) {
-  if (outcome.ok || !outcome.transient || progress.attempts >= limits_.retry.attempts || cancel_.cancelled()) return false;
+bool Dispatcher::retry(int64_t index, const Outcome& outcome, const Progress& progress,
+                       Clock::time_point now) {
+  if (outcome.ok || !outcome.transient || progress.attempts >= limits_.retry.attempts || cancel_.cancelled())
+    return false;
   const double random = std::uniform_real_distribution<double>(0, 1)(random_);
-  const double pause = std::max(limits_.retry.delay_before(progress.attempts + 1, random), outcome.retry_after_s);
+  const double pause =
+      std::max(limits_.retry.delay_before(progress.attempts + 1, random), outcome.retry_after_s);
   waiting_.push({now + to_duration(pause), index});
   return true;
 }
@@ -153,7 +162,8 @@ void Dispatcher::put_cancelled(int64_t index) {
     outcome.seconds = std::chrono::duration<double>(Clock::now() - found->second.first).count();
     progress_.erase(found);
   }
-  outcome.fail(ErrorType::kCancelled, outcome.attempts == 0 ? "cancelled before it was started" : "cancelled before the next try");
+  outcome.fail(ErrorType::kCancelled,
+               outcome.attempts == 0 ? "cancelled before it was started" : "cancelled before the next try");
   sink_.put(std::move(outcome));
 }
 

@@ -28,8 +28,9 @@ class Workload {
   virtual void ended(int64_t index, const Outcome& outcome, Clock::time_point now) {}
 };
 
-/// Works through a workload in the calling thread: at most `workers` attempts at a time, each with its deadline,
-/// retries of transient failures, one outcome a target. Nothing is left behind when run() returns or throws.
+/// Works through a workload in the calling thread: at most `workers` attempts at a time, each with its
+/// deadline, retries of transient failures, one outcome a target. Nothing is left behind when run() returns
+/// or throws.
 class Dispatcher {
  public:
   Dispatcher(Workload& workload, const Limits& limits, OutcomeSink& sink, CancelToken cancel);

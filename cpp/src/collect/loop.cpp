@@ -61,7 +61,8 @@ void Loop::drain_wakeups() noexcept {
 
 void Loop::wait(Clock::time_point until) {
   std::array<epoll_event, 128> ready;
-  const int count = ::epoll_wait(epoll_.get(), ready.data(), static_cast<int>(ready.size()), milliseconds_until(until));
+  const int count =
+      ::epoll_wait(epoll_.get(), ready.data(), static_cast<int>(ready.size()), milliseconds_until(until));
   for (int i = 0; i < count; ++i) {
     const int fd = ready[i].data.fd;
     if (fd == wakeup_.get()) {

@@ -14,7 +14,8 @@ using Clock = std::chrono::steady_clock;
 /// An epoll loop for one thread. Only wake() may be called from others.
 class Loop {
  public:
-  /// Owner of watched descriptors. May be told about one that is not ready (any more): use non-blocking calls.
+  /// Owner of watched descriptors. May be told about one that is not ready (any more): use non-blocking
+  /// calls.
   class Handler {
    public:
     virtual void on_ready(int fd, uint32_t events) = 0;

@@ -18,7 +18,8 @@ void require(bool condition, const std::string& message) {
 
 void check_retry(const RetryPolicy& retry) {
   require(retry.attempts >= 1, "retry: attempts must be at least 1");
-  require(retry.delay >= 0 && std::isfinite(retry.delay), "retry: delay must be a number of seconds, at least 0");
+  require(retry.delay >= 0 && std::isfinite(retry.delay),
+          "retry: delay must be a number of seconds, at least 0");
   require(retry.multiplier >= 1 && std::isfinite(retry.multiplier), "retry: multiplier must be at least 1");
   require(retry.jitter >= 0 && retry.jitter <= 1, "retry: jitter must be between 0 and 1");
   require(retry.max_delay >= 0 && retry.max_delay <= kLongestTimeout,

@@ -21,19 +21,25 @@ Environment own_environment() {
   return entries;
 }
 
-bool has_nul(const std::string& text) { return text.find('\0') != std::string::npos; }
+bool has_nul(const std::string& text) {
+  return text.find('\0') != std::string::npos;
+}
 
 void check(const ProcessOptions& options) {
   options.validate();
-  if (!(options.grace >= 0 && options.grace <= 3600)) throw ConfigurationError("grace must be a number of seconds, at least 0");
-  struct stat status {};
+  if (!(options.grace >= 0 && options.grace <= 3600))
+    throw ConfigurationError("grace must be a number of seconds, at least 0");
+  struct stat status{};
   if (!options.cwd.empty() && (::stat(options.cwd.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))) {
     throw ConfigurationError("cwd '" + options.cwd + "' is not a folder");
   }
   if (!options.env) return;
   for (const auto& [name, value] : *options.env) {
-    const bool valid = !name.empty() && name.find('=') == std::string::npos && !has_nul(name) && !has_nul(value);
-    if (!valid) throw ConfigurationError("env: '" + name + "' is not a variable's name, or it or its value holds a NUL byte");
+    const bool valid =
+        !name.empty() && name.find('=') == std::string::npos && !has_nul(name) && !has_nul(value);
+    if (!valid)
+      throw ConfigurationError("env: '" + name +
+                               "' is not a variable's name, or it or its value holds a NUL byte");
   }
 }
 
@@ -42,7 +48,8 @@ void check(const Command& command) {
     throw ConfigurationError("a command is empty: give the program and its arguments as a list of strings");
   }
   for (const std::string& word : command) {
-    if (has_nul(word)) throw ConfigurationError("command '" + command.front() + "': an argument holds a NUL byte");
+    if (has_nul(word))
+      throw ConfigurationError("command '" + command.front() + "': an argument holds a NUL byte");
   }
 }
 
@@ -54,7 +61,8 @@ std::string joined(const Command& command) {
 
 class ProcessWorkload : public Workload {
  public:
-  ProcessWorkload(const std::vector<Command>& commands, ProcessShared& shared) : commands_(commands), shared_(shared) {}
+  ProcessWorkload(const std::vector<Command>& commands, ProcessShared& shared)
+      : commands_(commands), shared_(shared) {}
   int64_t size() const override { return static_cast<int64_t>(commands_.size()); }
   std::string name(int64_t index) const override { return joined(commands_[index]); }
   std::unique_ptr<Attempt> make(int64_t index, Reactor& reactor, Clock::time_point deadline) override {
@@ -74,7 +82,8 @@ ProcessCollector::ProcessCollector(ProcessOptions options) : marked_(!options.en
   options_ = std::make_shared<const ProcessOptions>(std::move(options));
 }
 
-void ProcessCollector::collect(const std::vector<Command>& commands, OutcomeSink& sink, const CancelToken& cancel) const {
+void ProcessCollector::collect(const std::vector<Command>& commands, OutcomeSink& sink,
+                               const CancelToken& cancel) const {
   for (const Command& command : commands) check(command);
   ProcessShared shared(options_, marked_);
   ProcessWorkload workload(commands, shared);
@@ -88,9 +97,11 @@ Outcome ProcessCollector::run(const Command& command, const CancelToken& cancel)
   return result;
 }
 
-std::unique_ptr<OutcomeStream> ProcessCollector::stream(std::vector<Command> commands, int64_t capacity) const {
+std::unique_ptr<OutcomeStream> ProcessCollector::stream(std::vector<Command> commands,
+                                                        int64_t capacity) const {
   for (const Command& command : commands) check(command);
-  auto work = [collector = *this, commands = std::move(commands)](OutcomeSink& sink, const CancelToken& cancel) {
+  auto work = [collector = *this, commands = std::move(commands)](OutcomeSink& sink,
+                                                                  const CancelToken& cancel) {
     collector.collect(commands, sink, cancel);
   };
   return std::make_unique<OutcomeStream>(std::move(work), capacity);

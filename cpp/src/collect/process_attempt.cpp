@@ -26,7 +26,8 @@ constexpr double kCancelGrace_s = 0.1;
 constexpr double kKillPatience_s = 1;
 
 [[noreturn]] void throw_no_resource(const char* what, int error) {
-  throw ResourceError(std::string(what) + ": " + std::strerror(error) + "; use fewer workers or raise the limit (ulimit -n, ulimit -u)");
+  throw ResourceError(std::string(what) + ": " + std::strerror(error) +
+                      "; use fewer workers or raise the limit (ulimit -n, ulimit -u)");
 }
 
 // A host may have closed its standard descriptors: what is opened must not land on their numbers.
@@ -37,7 +38,7 @@ UniqueFd above_standard(int fd) {
 }
 
 std::string name_of_pipe(int fd) {
-  struct stat status {};
+  struct stat status{};
   ::fstat(fd, &status);
   return "pipe:[" + std::to_string(status.st_ino) + "]";
 }
@@ -46,7 +47,8 @@ Clock::time_point after(double seconds) {
   return Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
 }
 
-// The status of a child that even SIGKILL does not end (it hangs in the kernel) is taken whenever that is over.
+// The status of a child that even SIGKILL does not end (it hangs in the kernel) is taken whenever that is
+// over.
 void reap_later(UniqueFd pidfd) {
   std::thread([fd = std::move(pidfd)] {
     siginfo_t info;
@@ -89,12 +91,14 @@ UniqueFd ProcessAttempt::open_output(UniqueFd& reading) {
 int ProcessAttempt::launch(const std::string& program, int output, int errors) {
   UniqueFd memory;
   tree_.mark = shared_.next_mark();
-  std::vector<char*> environment = shared_.environment(tree_.mark);
+  std::string entry = tree_.mark.empty() ? "" : std::string(kMarkVariable) + "=" + tree_.mark;
+  std::vector<char*> environment = shared_.environment(entry);
   std::vector<char*> words;
   for (const std::string& word : command_) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
   const std::string& cwd = shared_.options().cwd;
-  SpawnRequest request{program.c_str(), words.data(), environment.data(), cwd.empty() ? nullptr : cwd.c_str()};
+  SpawnRequest request{program.c_str(), words.data(), environment.data(),
+                       cwd.empty() ? nullptr : cwd.c_str()};
   request.input = shared_.input(memory);
   request.output = output;
   request.errors = errors;
@@ -135,7 +139,8 @@ void ProcessAttempt::read_output(UniqueFd& from, std::string& into) {
   if (count > 0) {
     if (terminated_ || keep(into, reactor_.buffer.data(), static_cast<size_t>(count))) return;
     const auto limit = std::to_string(shared_.options().max_output);
-    outcome.fail(ErrorType::kOutputLimit, "more than " + limit + " bytes of output; raise max_output or ask for less");
+    outcome.fail(ErrorType::kOutputLimit,
+                 "more than " + limit + " bytes of output; raise max_output or ask for less");
     terminate(shared_.options().grace);
   } else if (count == 0 || (errno != EAGAIN && errno != EINTR)) {
     close_output(from);
@@ -176,13 +181,14 @@ void ProcessAttempt::exited() {
   exit_watched_ = false;
   exited_ = true;
   // The answer is whole only at the end of the output; descendants that were told to end get their time.
-  if (killed_ || (!outputs_open() && (!terminated_ || !has_descendants(tree_)))) conclude();
+  if (killed_ || (!outputs_open() && (!terminated_ || !shared_.killer().has_descendants(tree_)))) conclude();
 }
 
 void ProcessAttempt::stop(StopReason reason) {
   const double timeout = shared_.options().timeout;
   if (reason == StopReason::kTimeout) {
-    outcome.fail(ErrorType::kTimeout, "not finished after " + seconds_text(timeout) + "; raise timeout", true);
+    outcome.fail(ErrorType::kTimeout, "not finished after " + seconds_text(timeout) + "; raise timeout",
+                 true);
     terminate(shared_.options().grace);
   } else {
     outcome.fail(ErrorType::kCancelled, "cancelled while it was running");
@@ -196,7 +202,7 @@ void ProcessAttempt::terminate(double grace_s) {
   for (const UniqueFd* output : {&out_, &err_}) {
     if (*output) tree_.outputs.push_back(name_of_pipe(output->get()));
   }
-  signal_tree(tree_, SIGTERM);
+  shared_.killer().signal(tree_, SIGTERM);
   watch_exit();
   arm(after(grace_s));
 }
@@ -209,7 +215,7 @@ void ProcessAttempt::on_alarm() {
 }
 
 void ProcessAttempt::kill_tree() {
-  signal_tree(tree_, SIGKILL);
+  shared_.killer().signal(tree_, SIGKILL);
   killed_ = true;
 }
 
@@ -231,7 +237,8 @@ bool ProcessAttempt::reap() {
     report_exit(info.si_code, info.si_status);
   } else if (outcome.error_type == ErrorType::kNone) {
     outcome.fail(ErrorType::kProtocol,
-                 "its exit status was taken by other code of this process (SIGCHLD is ignored, or somebody waits for all children)");
+                 "its exit status was taken by other code of this process (SIGCHLD is ignored, or somebody "
+                 "waits for all children)");
   }
   return true;
 }
@@ -242,9 +249,11 @@ void ProcessAttempt::report_exit(int code, int status) {
   outcome.ok = outcome.exit_code == 0;
   if (outcome.ok) return;
   const std::string what = code == CLD_EXITED ? "exit status " + std::to_string(status)
-                                              : std::string("killed by signal ") + std::to_string(status) + " (" + ::strsignal(status) + ")";
+                                              : std::string("killed by signal ") + std::to_string(status) +
+                                                    " (" + ::strsignal(status) + ")";
   const std::string said = last_line(outcome.std_err);
-  outcome.fail(ErrorType::kExit, said.empty() ? what : what + ": " + said, code == CLD_EXITED && status == kTemporaryFailure);
+  outcome.fail(ErrorType::kExit, said.empty() ? what : what + ": " + said,
+               code == CLD_EXITED && status == kTemporaryFailure);
 }
 
 void ProcessAttempt::abandon() {
@@ -257,10 +266,13 @@ void ProcessAttempt::abandon() {
 }
 
 ProcessShared::ProcessShared(std::shared_ptr<const ProcessOptions> options, bool marked)
-    : options_(std::move(options)), marked_(marked), null_(above_standard(::open("/dev/null", O_RDWR | O_CLOEXEC))) {
+    : options_(std::move(options)),
+      marked_(marked),
+      null_(above_standard(::open("/dev/null", O_RDWR | O_CLOEXEC))) {
   if (!null_) throw_no_resource("cannot open /dev/null", errno);
   for (const auto& [name, value] : *options_->env) entries_.push_back(name + "=" + value);
-  mark_prefix_ = "HEADRACE_PROCESS=" + std::to_string(::getpid()) + "." + std::to_string(Clock::now().time_since_epoch().count()) + ".";
+  mark_prefix_ =
+      std::to_string(::getpid()) + "." + std::to_string(Clock::now().time_since_epoch().count()) + ".";
 }
 
 const std::string& ProcessShared::program(const std::string& name) {
@@ -273,13 +285,15 @@ const std::string& ProcessShared::program(const std::string& name) {
   return programs_[name] = find_program(name, path);
 }
 
-std::string ProcessShared::next_mark() { return marked_ ? mark_prefix_ + std::to_string(marks_++) : std::string(); }
+std::string ProcessShared::next_mark() {
+  return marked_ ? mark_prefix_ + std::to_string(marks_++) : std::string();
+}
 
-std::vector<char*> ProcessShared::environment(std::string& mark) {
+std::vector<char*> ProcessShared::environment(std::string& entry) {
   std::vector<char*> pointers;
   pointers.reserve(entries_.size() + 2);
-  for (std::string& entry : entries_) pointers.push_back(entry.data());
-  if (!mark.empty()) pointers.push_back(mark.data());
+  for (std::string& given : entries_) pointers.push_back(given.data());
+  if (!entry.empty()) pointers.push_back(entry.data());
   pointers.push_back(nullptr);
   return pointers;
 }

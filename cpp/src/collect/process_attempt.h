@@ -19,12 +19,13 @@ class ProcessShared {
 
   const ProcessOptions& options() const { return *options_; }
   Spawner& spawner() { return spawner_; }
+  TreeKiller& killer() { return killer_; }
   /// The executable that a command's name stands for; empty: there is none.
   const std::string& program(const std::string& name);
-  /// A new entry for the environment that no other process has; empty where marks are not wanted.
+  /// A value for kMarkVariable that no other process has; empty where marks are not wanted.
   std::string next_mark();
-  /// The environment in the form that exec takes; `mark` must outlive it.
-  std::vector<char*> environment(std::string& mark);
+  /// The environment in the form that exec takes, with `entry` (which must outlive it) unless that is empty.
+  std::vector<char*> environment(std::string& entry);
   /// What the child reads: /dev/null, or the input as a file in memory (kept in `owner`).
   int input(UniqueFd& owner);
 
@@ -32,6 +33,7 @@ class ProcessShared {
   std::shared_ptr<const ProcessOptions> options_;
   const bool marked_;
   Spawner spawner_;
+  TreeKiller killer_;
   UniqueFd null_;
   std::vector<std::string> entries_;
   std::string mark_prefix_;

@@ -1,24 +1,37 @@
 #pragma once
 
-#include <sys/types.h>
-
+#include <chrono>
 #include <string>
 #include <vector>
+
+#include "process_table.h"
 
 namespace headrace::collect {
 
 /// What tells the descendants of a child of ours from other processes.
 struct TreeRoot {
-  pid_t pid = -1;       ///< leader of its own session and group; not yet waited for, so the number is still its own
-  std::string mark;     ///< an environment entry that only its descendants have; empty: none was set
-  std::vector<std::string> outputs;  ///< names of its output pipes ("pipe:[1234]"); whoever holds one belongs to it
+  pid_t pid = -1;    ///< leader of its session and group; not waited for yet, so the number is still its own
+  std::string mark;  ///< value of kMarkVariable that only its descendants have; empty: none was set
+  std::vector<std::string> outputs;  ///< names of its output pipes; who can write to one belongs to it
 };
 
-/// Sends `signal` to all that is left of the tree: the group and the session, then every descendant that left them,
-/// found by parent, by mark and by the pipes it holds. A process started meanwhile is looked for in further rounds.
-void signal_tree(const TreeRoot& root, int signal);
+/// Finds and signals what hangs on children of ours. Looks at the system's processes at most every few
+/// milliseconds, so that ending many children costs no more than ending one. One thread at a time.
+class TreeKiller {
+ public:
+  /// Sends `signal` to all that is left of the tree: the group, then every descendant that left it, found by
+  /// its parent, its session, the mark and the pipes it can write to. What those start meanwhile is looked
+  /// for, too.
+  void signal(const TreeRoot& root, int signal);
+  /// Whether anything but the root itself is left of the tree.
+  bool has_descendants(const TreeRoot& root);
 
-/// Whether anything but the root itself is left of the tree.
-bool has_descendants(const TreeRoot& root);
+ private:
+  const std::vector<Process>& processes();
+  std::vector<const Process*> members(const TreeRoot& root);
+
+  std::vector<Process> processes_;
+  std::chrono::steady_clock::time_point looked_at_;
+};
 
 }  // namespace headrace::collect

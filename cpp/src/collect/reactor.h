@@ -21,8 +21,8 @@ struct Reactor {
 
 enum class StopReason { kTimeout, kCancelled };
 
-/// One try at one target: a state machine driven by the loop. Its destructor gives everything back (descriptors,
-/// watches, child processes).
+/// One try at one target: a state machine driven by the loop. Its destructor gives everything back
+/// (descriptors, watches, child processes).
 class Attempt : public Loop::Handler {
  public:
   Attempt(Reactor& reactor, Clock::time_point deadline) : reactor_(reactor), deadline_(deadline) {}

@@ -26,8 +26,9 @@ struct Spawned {
   int error = 0;  ///< errno of the failed step
 };
 
-/// Starts child processes as posix_spawn does (memory shared until exec, no copy), and beyond what it can: the child
-/// is killed when this thread dies, and comes with a descriptor. Needs Linux 5.4. One thread at a time.
+/// Starts child processes as posix_spawn does (memory shared until exec, no copy), and beyond what it can:
+/// the child is killed when this thread dies, and comes with a descriptor. Needs Linux 5.4. One thread at a
+/// time.
 class Spawner {
  public:
   Spawner();
@@ -40,8 +41,8 @@ class Spawner {
   void* stack_;
 };
 
-/// The file that `name` stands for: itself if it has a slash, else the first executable of that name in `path`
-/// (as in PATH). Empty: there is none.
+/// The file that `name` stands for: itself if it has a slash, else the first executable of that name in
+/// `path` (as in PATH). Empty: there is none.
 std::string find_program(const std::string& name, const char* path);
 
 }  // namespace headrace::collect

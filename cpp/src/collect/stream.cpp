@@ -7,13 +7,15 @@ namespace headrace::collect {
 
 namespace {
 
-// A thread started under this inherits the mask: the signals of the process stay with the threads that know them.
+// A thread started under this inherits the mask: the signals of the process stay with the threads that know
+// them.
 class BlockSignals {
  public:
   BlockSignals() {
     sigset_t all;
     sigfillset(&all);
-    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL}) sigdelset(&all, fault);  // crash reports still work
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL})
+      sigdelset(&all, fault);  // crash reports still work
     pthread_sigmask(SIG_SETMASK, &all, &before_);
   }
   ~BlockSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
@@ -51,7 +53,9 @@ OutcomeStream::OutcomeStream(Work work, int64_t capacity) : capacity_(static_cas
   thread_ = std::thread([this, work = std::move(work)] { work_in_thread(work); });
 }
 
-OutcomeStream::~OutcomeStream() { close(); }
+OutcomeStream::~OutcomeStream() {
+  close();
+}
 
 void OutcomeStream::work_in_thread(const Work& work) {
   std::exception_ptr error;
@@ -69,10 +73,12 @@ void OutcomeStream::work_in_thread(const Work& work) {
 
 std::vector<Outcome> OutcomeStream::take(double seconds) {
   std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, std::chrono::duration<double>(seconds), [this] { return ended_ || !waiting_.empty(); });
+  changed_.wait_for(lock, std::chrono::duration<double>(seconds),
+                    [this] { return ended_ || !waiting_.empty(); });
   if (waiting_.empty()) throw_if_failed(lock);
   const bool was_full = waiting_.size() >= capacity_;
-  std::vector<Outcome> taken(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(waiting_.end()));
+  std::vector<Outcome> taken(std::make_move_iterator(waiting_.begin()),
+                             std::make_move_iterator(waiting_.end()));
   waiting_.clear();
   if (was_full && waker_) waker_();
   return taken;

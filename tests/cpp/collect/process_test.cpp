@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <fstream>
+#include <iterator>
 #include <thread>
 
 #include "headrace/base/error.h"
@@ -21,11 +23,21 @@ ProcessOptions quick(double timeout = 10) {
   return options;
 }
 
-Command shell(const std::string& script) { return {"/bin/sh", "-c", script}; }
+Command shell(const std::string& script) {
+  return {"/bin/sh", "-c", script};
+}
 
-Outcome run(const Command& command, ProcessOptions options = quick()) { return ProcessCollector(std::move(options)).run(command); }
+Outcome run(const Command& command, ProcessOptions options = quick()) {
+  return ProcessCollector(std::move(options)).run(command);
+}
 
-bool alive(pid_t pid) { return ::kill(pid, 0) == 0; }
+// A zombie counts as gone: whoever adopted it reaps it when it likes.
+bool alive(pid_t pid) {
+  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+  const std::string text((std::istreambuf_iterator<char>(stat)), std::istreambuf_iterator<char>());
+  const size_t name_end = text.rfind(')');
+  return name_end != std::string::npos && text[name_end + 2] != 'Z';
+}
 
 bool gone(pid_t pid) {
   return eventually([pid] { return !alive(pid); });
@@ -54,7 +66,8 @@ TEST(Process, SuccessHasNoMessage) {
 
 TEST(Process, EveryTargetHasItsOutcomeInAnyCase) {
   std::vector<Command> commands;
-  for (int i = 0; i < 40; ++i) commands.push_back(shell("echo " + std::to_string(i) + "; exit " + std::to_string(i % 2)));
+  for (int i = 0; i < 40; ++i)
+    commands.push_back(shell("echo " + std::to_string(i) + "; exit " + std::to_string(i % 2)));
   commands.push_back({"no-such-program-here"});
   Gather gather(commands.size());
   ProcessCollector(quick()).collect(commands, gather);
@@ -63,7 +76,8 @@ TEST(Process, EveryTargetHasItsOutcomeInAnyCase) {
     EXPECT_EQ(gather.outcomes[i].ok, i % 2 == 0);
   }
   EXPECT_EQ(gather.outcomes[40].exit_code, 127);
-  EXPECT_EQ(gather.outcomes[40].message, "program 'no-such-program-here' not found in PATH; install it or give its path");
+  EXPECT_EQ(gather.outcomes[40].message,
+            "program 'no-such-program-here' not found in PATH; install it or give its path");
 }
 
 TEST(Process, FileThatIsNoProgramIsNamed) {
@@ -87,7 +101,9 @@ TEST(Process, InputThatNobodyReadsHurtsNobody) {
   EXPECT_TRUE(run({"true"}, options).ok);
 }
 
-TEST(Process, WithoutInputThereIsNothingToRead) { EXPECT_EQ(run({"wc", "-c"}).std_out, "0\n"); }
+TEST(Process, WithoutInputThereIsNothingToRead) {
+  EXPECT_EQ(run({"wc", "-c"}).std_out, "0\n");
+}
 
 TEST(Process, EnvironmentIsExactlyTheGivenOne) {
   ProcessOptions options = quick();
@@ -158,7 +174,8 @@ TEST(Process, GrandchildrenDieWithTheirParent) {
 }
 
 TEST(Process, GrandchildInASessionOfItsOwnDiesToo) {
-  const Outcome outcome = run(shell("setsid sh -c 'echo $$; trap \"\" TERM; while :; do sleep 0.05; done' & wait"), quick(0.4));
+  const Outcome outcome =
+      run(shell("setsid sh -c 'echo $$; trap \"\" TERM; while :; do sleep 0.05; done' & wait"), quick(0.4));
   EXPECT_TRUE(gone(std::stoi(outcome.std_out)));
 }
 
@@ -166,7 +183,8 @@ TEST(Process, GrandchildInASessionOfItsOwnDiesToo) {
 TEST(Process, DaemonDiesToo) {
   const std::string file = ::testing::TempDir() + "daemon.pid";
   ::unlink(file.c_str());
-  run(shell("(setsid sh -c 'echo $$ > " + file + "; exec sleep 60' </dev/null >/dev/null 2>&1 &); sleep 60"), quick(0.5));
+  run(shell("(setsid sh -c 'echo $$ > " + file + "; exec sleep 60' </dev/null >/dev/null 2>&1 &); sleep 60"),
+      quick(0.5));
   const Outcome pid = run({"cat", file});
   ASSERT_TRUE(pid.ok);
   EXPECT_TRUE(gone(std::stoi(pid.std_out)));
@@ -263,7 +281,8 @@ TEST(Process, StreamThatNobodyReadsStartsNoMore) {
   ::unlink(file.c_str());
   ProcessOptions options = quick();
   options.workers = 2;
-  const auto stream = ProcessCollector(options).stream(std::vector<Command>(50, shell("echo x >> " + file)), 4);
+  const auto stream =
+      ProcessCollector(options).stream(std::vector<Command>(50, shell("echo x >> " + file)), 4);
   std::this_thread::sleep_for(std::chrono::milliseconds(400));
   EXPECT_LE(std::stoi(run({"sh", "-c", "wc -l < " + file}).std_out), 6);
   int count = 0;
@@ -275,7 +294,8 @@ TEST(Process, AbandonedStreamEndsItsProcesses) {
   Outcome first;
   const Stopwatch watch;
   {
-    const auto stream = ProcessCollector(quick(60)).stream({shell("echo $$; exit 0"), shell("sleep 60"), shell("sleep 60")}, 16);
+    const auto stream = ProcessCollector(quick(60)).stream(
+        {shell("echo $$; exit 0"), shell("sleep 60"), shell("sleep 60")}, 16);
     first = *stream->next();
   }
   EXPECT_LT(watch.seconds(), 0.5);

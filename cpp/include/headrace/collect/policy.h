@@ -18,8 +18,8 @@ struct RetryPolicy {
 
 /// What all three collectors have in common.
 struct Limits {
-  int64_t workers = 16;              ///< targets worked on at the same time
-  double timeout = 30;               ///< seconds for one attempt at one target, from its first byte to its last
+  int64_t workers = 16;  ///< targets worked on at the same time
+  double timeout = 30;   ///< seconds for one attempt at one target, from its first byte to its last
   int64_t max_output = int64_t{64} << 20;  ///< bytes of answer (both streams together) kept of one target
   RetryPolicy retry;
 

@@ -6,7 +6,8 @@
 
 namespace headrace::collect {
 
-/// Where a collector puts its outcomes, in the order in which targets finish. Called by the collecting thread only.
+/// Where a collector puts its outcomes, in the order in which targets finish. Called by the collecting thread
+/// only.
 class OutcomeSink {
  public:
   virtual ~OutcomeSink() = default;

@@ -16,19 +16,20 @@
 namespace headrace::collect {
 
 /// A collection that runs in a thread of its own, and hands its outcomes over as they come.
-/// All methods may be called from any thread. The destructor cancels, and waits for the thread (well under 250 ms).
+/// All methods may be called from any thread. The destructor cancels, and waits for the thread (well under
+/// 250 ms).
 class OutcomeStream {
  public:
-  /// `work` collects into the sink until it is done or the token is set. At most `capacity` outcomes wait to be
-  /// taken: then no further target is started. Signals are never delivered to the stream's thread.
+  /// `work` collects into the sink until it is done or the token is set. At most `capacity` outcomes wait to
+  /// be taken: then no further target is started. Signals are never delivered to the stream's thread.
   using Work = std::function<void(OutcomeSink&, const CancelToken&)>;
   OutcomeStream(Work work, int64_t capacity);
   ~OutcomeStream();
   OutcomeStream(const OutcomeStream&) = delete;
   OutcomeStream& operator=(const OutcomeStream&) = delete;
 
-  /// All outcomes that wait, after waiting up to `seconds` for the first. Empty: none came in that time, or the
-  /// stream is exhausted(). Rethrows what the work threw, once its outcomes are taken.
+  /// All outcomes that wait, after waiting up to `seconds` for the first. Empty: none came in that time, or
+  /// the stream is exhausted(). Rethrows what the work threw, once its outcomes are taken.
   std::vector<Outcome> take(double seconds);
   /// The next outcome, however long it takes; none: the stream is exhausted.
   std::optional<Outcome> next();
