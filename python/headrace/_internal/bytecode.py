@@ -15,40 +15,11 @@ from types import CodeType
 __all__ = ["MUTATORS", "Call", "Import", "Ref", "Uses", "trace"]
 
 MUTATORS = frozenset(
-    [
-        "add",
-        "append",
-        "appendleft",
-        "clear",
-        "discard",
-        "difference_update",
-        "extend",
-        "extendleft",
-        "fill",
-        "insert",
-        "intersection_update",
-        "itemset",
-        "move_to_end",
-        "pop",
-        "popitem",
-        "popleft",
-        "put",
-        "put_nowait",
-        "remove",
-        "resize",
-        "reverse",
-        "rotate",
-        "setdefault",
-        "sort",
-        "subtract",
-        "symmetric_difference_update",
-        "update",
-        "__setitem__",
-        "__delitem__",
-        "__setattr__",
-        "__iadd__",
-        "__ior__",
-    ]
+    (
+        "add append appendleft clear discard difference_update extend extendleft fill insert intersection_update "
+        "itemset move_to_end pop popitem popleft put put_nowait remove resize reverse rotate setdefault sort subtract "
+        "symmetric_difference_update update __setitem__ __delitem__ __setattr__ __iadd__ __ior__"
+    ).split()
 )
 """Methods that change the container they are called on."""
 

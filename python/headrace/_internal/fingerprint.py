@@ -61,33 +61,12 @@ SHOWN_BY_REPR = (
 CODE_FLAGS = 0x04 | 0x08 | 0x20 | 0x80 | 0x100 | 0x200  # *args, **kwargs, generator, coroutine, their mixtures
 # What a class statement stores that is no behaviour: texts, and since 3.13 the line number.
 UNIMPORTANT = frozenset(
-    [
-        "__doc__",
-        "__qualname__",
-        "__module__",
-        "__firstlineno__",
-        "__static_attributes__",
-        "__dict__",
-        "__weakref__",
-        "_abc_impl",
-        "__signature__",
-        "__class_vars__",
-        "__private_attributes__",
-        "__annotate__",
-        "__annotate_func__",
-        "__annotations_cache__",
-        "__conditional_annotations__",
-        "__dataclass_fields__",
-        "__dataclass_params__",
-        "__subclasshook__",
-        "__orig_bases__",
-        "_member_map_",
-        "_member_names_",
-        "_value2member_map_",
-        "_hashable_values_",
-        "_unhashable_values_",
-        "_unhashable_values_map_",
-    ]
+    (
+        "__doc__ __qualname__ __module__ __firstlineno__ __static_attributes__ __dict__ __weakref__ _abc_impl "
+        "__signature__ __class_vars__ __private_attributes__ __annotate__ __annotate_func__ __annotations_cache__ "
+        "__conditional_annotations__ __dataclass_fields__ __dataclass_params__ __subclasshook__ __orig_bases__ "
+        "_member_map_ _member_names_ _value2member_map_ _hashable_values_ _unhashable_values_ _unhashable_values_map_"
+    ).split()
 )
 
 

@@ -26,23 +26,10 @@ from headrace._internal.introspect import (
 __all__ = ["State", "find_state"]
 
 MUTATING_FUNCTIONS = frozenset(
-    [
-        "heappush",
-        "heappop",
-        "heapify",
-        "heapreplace",
-        "heappushpop",
-        "insort",
-        "insort_left",
-        "insort_right",
-        "shuffle",
-        "setattr",
-        "delattr",
-        "setitem",
-        "delitem",
-        "next",
-        "readinto",
-    ]
+    (
+        "heappush heappop heapify heapreplace heappushpop insort insort_left insort_right shuffle setattr delattr "
+        "setitem delitem next readinto"
+    ).split()
 )
 """Functions that change their first argument."""
 
