@@ -1,0 +1,1 @@
+"""Real servers on loopback for the tests: each is started and stopped by a context manager."""
