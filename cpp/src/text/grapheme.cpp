@@ -28,8 +28,8 @@ bool joins_hangul(Grapheme before, Grapheme after) {
 }
 
 // GB9c: consonant, then marks of which one is a linker, then the consonant at `position`.
-template <class Unit>
-bool joins_conjunct(const Unit* text, int64_t position, int64_t floor) {
+template <class Code>
+bool joins_conjunct(const Code* text, int64_t position, int64_t floor) {
   bool linked = false;
   for (int64_t i = position - 1; i >= floor; --i) {
     const uint8_t bits = grapheme_bits(text[i]);
@@ -41,8 +41,8 @@ bool joins_conjunct(const Unit* text, int64_t position, int64_t floor) {
 }
 
 // GB11: pictographic, marks, the joiner at position - 1, then the pictographic at `position`.
-template <class Unit>
-bool joins_emoji(const Unit* text, int64_t position, int64_t floor) {
+template <class Code>
+bool joins_emoji(const Code* text, int64_t position, int64_t floor) {
   for (int64_t i = position - 2; i >= floor; --i) {
     const Grapheme value = grapheme_class(text[i]);
     if (value == Grapheme::kPictographic) return true;
@@ -52,15 +52,15 @@ bool joins_emoji(const Unit* text, int64_t position, int64_t floor) {
 }
 
 // GB12, GB13: flags are pairs, counted from where the run of regional indicators begins.
-template <class Unit>
-bool joins_flag(const Unit* text, int64_t position, int64_t floor) {
+template <class Code>
+bool joins_flag(const Code* text, int64_t position, int64_t floor) {
   int64_t i = position;
   while (i > floor && grapheme_class(text[i - 1]) == Grapheme::kRegional) --i;
   return (position - i) % 2 == 1;
 }
 
-template <class Unit>
-bool joins(const Unit* text, int64_t position, int64_t floor) {
+template <class Code>
+bool joins(const Code* text, int64_t position, int64_t floor) {
   const Grapheme before = grapheme_class(text[position - 1]);
   const Grapheme after = grapheme_class(text[position]);
   if (before == Grapheme::kCr && after == Grapheme::kLf) return true;
@@ -75,8 +75,8 @@ bool joins(const Unit* text, int64_t position, int64_t floor) {
 
 }  // namespace
 
-template <class Unit>
-bool is_grapheme_boundary(const Unit* text, int64_t size, int64_t position, int64_t floor) {
+template <class Code>
+bool is_grapheme_boundary(const Code* text, int64_t size, int64_t position, int64_t floor) {
   if (position <= floor || position >= size) return true;
   const uint32_t before = text[position - 1];
   const uint32_t after = text[position];

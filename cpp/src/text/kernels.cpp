@@ -11,25 +11,29 @@ namespace {
 
 struct Scalar {
   static constexpr bool kVector = false;
-  template <class Unit>
-  static uint64_t equal(const Unit*, Unit) {
+  template <class Code>
+  static uint64_t equal(const Code*, Code) {
     return 0;
   }
-  template <class Unit>
-  static uint64_t blanks(const Unit*) {
+  template <class Code>
+  static uint64_t blanks(const Code*) {
+    return 0;
+  }
+  template <class Code>
+  static uint64_t sentence_marks(const Code*) {
     return 0;
   }
 };
 
-template <class Unit>
-constexpr Kernels<Unit> kScalarKernels = make_kernels<Scalar, Unit>();
+template <class Code>
+constexpr Kernels<Code> kScalarKernels = make_kernels<Scalar, Code>();
 
 #ifdef HEADRACE_X86
-template <class Unit>
-const Kernels<Unit>& x86_kernels(bool avx2) {
-  if constexpr (std::is_same_v<Unit, uint8_t>) return avx2 ? kAvx2Latin1 : kSse2Latin1;
-  if constexpr (std::is_same_v<Unit, uint16_t>) return avx2 ? kAvx2Ucs2 : kSse2Ucs2;
-  if constexpr (std::is_same_v<Unit, uint32_t>) return avx2 ? kAvx2Ucs4 : kSse2Ucs4;
+template <class Code>
+const Kernels<Code>& x86_kernels(bool avx2) {
+  if constexpr (std::is_same_v<Code, uint8_t>) return avx2 ? kAvx2Latin1 : kSse2Latin1;
+  if constexpr (std::is_same_v<Code, uint16_t>) return avx2 ? kAvx2Ucs2 : kSse2Ucs2;
+  if constexpr (std::is_same_v<Code, uint32_t>) return avx2 ? kAvx2Ucs4 : kSse2Ucs4;
 }
 #endif
 
@@ -44,12 +48,12 @@ Simd best_simd() {
 #endif
 }
 
-template <class Unit>
-const Kernels<Unit>& kernels(Simd simd) {
+template <class Code>
+const Kernels<Code>& kernels(Simd simd) {
 #ifdef HEADRACE_X86
-  if (simd != Simd::kScalar) return x86_kernels<Unit>(simd == Simd::kAvx2);
+  if (simd != Simd::kScalar) return x86_kernels<Code>(simd == Simd::kAvx2);
 #endif
-  return kScalarKernels<Unit>;
+  return kScalarKernels<Code>;
 }
 
 template const Kernels<uint8_t>& kernels(Simd);

@@ -12,12 +12,14 @@ struct LineBreaks {
 
 /// The few loops that read every code point, one set for each instruction set. All sets give the same
 /// answers. Each searches text[low, high); `floor` <= low bounds what may be looked back at.
-template <class Unit>
+template <class Code>
 struct Kernels {
-  LineBreaks (*last_breaks)(const Unit* text, int64_t floor, int64_t low, int64_t high);
-  int64_t (*first_line_feed)(const Unit* text, int64_t low, int64_t high);  ///< `high` where there is none
-  int64_t (*last_blank)(const Unit* text, int64_t low, int64_t high);  ///< ASCII blank or U+3000; -1: none
-  int64_t (*utf8_size)(const Unit* text, int64_t low, int64_t high);   ///< bytes of text[low, high)
+  LineBreaks (*last_breaks)(const Code* text, int64_t floor, int64_t low, int64_t high);
+  int64_t (*first_line_feed)(const Code* text, int64_t low, int64_t high);  ///< `high` where there is none
+  int64_t (*last_blank)(const Code* text, int64_t low, int64_t high);  ///< ASCII blank or U+3000; -1: none
+  /// One bit a code point, 64 in a word: those that may end a sentence (all that do, and some that don't).
+  void (*sentence_marks)(const Code* text, int64_t low, int64_t high, uint64_t* marks);
+  int64_t (*utf8_size)(const Code* text, int64_t low, int64_t high);   ///< bytes of text[low, high)
 };
 
 enum class Simd { kScalar, kSse2, kAvx2 };
@@ -25,7 +27,7 @@ enum class Simd { kScalar, kSse2, kAvx2 };
 /// The best set this processor can run.
 Simd best_simd();
 
-template <class Unit>
-const Kernels<Unit>& kernels(Simd simd);
+template <class Code>
+const Kernels<Code>& kernels(Simd simd);
 
 }  // namespace headrace::text

@@ -54,21 +54,78 @@ struct Avx2 {
   static __m256i above(uint16_t, __m256i a, __m256i b) { return _mm256_cmpgt_epi16(a, b); }
   static __m256i above(uint32_t, __m256i a, __m256i b) { return _mm256_cmpgt_epi32(a, b); }
 
-  template <class Unit>
-  static uint64_t equal(const Unit* at, Unit value) {
+  template <class Code>
+  static uint64_t equal(const Code* at, Code value) {
     return mask(at, [&](__m256i units) { return same(value, units, splat(value)); });
   }
 
-  template <class Unit>
-  static uint64_t blanks(const Unit* at) {
+  template <class Code>
+  static uint64_t blanks(const Code* at) {
     return mask(at, [](__m256i units) {
       const __m256i control =
-          _mm256_and_si256(above(Unit{}, units, splat(Unit{8})), above(Unit{}, splat(Unit{14}), units));
-      __m256i found = _mm256_or_si256(control, same(Unit{}, units, splat(Unit{' '})));
-      if constexpr (sizeof(Unit) > 1)
-        found = _mm256_or_si256(found, same(Unit{}, units, splat(Unit{0x3000})));
+          _mm256_and_si256(above(Code{}, units, splat(Code{8})), above(Code{}, splat(Code{14}), units));
+      __m256i found = _mm256_or_si256(control, same(Code{}, units, splat(Code{' '})));
+      if constexpr (sizeof(Code) > 1)
+        found = _mm256_or_si256(found, same(Code{}, units, splat(Code{0x3000})));
       return found;
     });
+  }
+
+  // What may end a sentence in ASCII and Latin-1, out of bytes.
+  static __m256i narrow_marks(__m256i bytes) {
+    const auto is = [bytes](int value) { return _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(static_cast<char>(value))); };
+    return _mm256_or_si256(_mm256_or_si256(_mm256_or_si256(is('.'), is('\n')), _mm256_or_si256(is('!'), is('?'))),
+                           _mm256_or_si256(is('\r'), is(0x85)));
+  }
+
+  // The rest of may_end_sentence() for one code unit of 16 bits.
+  static __m256i wide_marks(__m256i units) {
+    const auto is = [units](int value) { return _mm256_cmpeq_epi16(units, _mm256_set1_epi16(static_cast<int16_t>(value))); };
+    const auto in = [units](int low, int high) {
+      const __m256i shifted = _mm256_sub_epi16(units, _mm256_set1_epi16(static_cast<int16_t>(low)));
+      return _mm256_cmpeq_epi16(_mm256_min_epu16(shifted, _mm256_set1_epi16(static_cast<int16_t>(high - low))), shifted);
+    };
+    const __m256i ranges = _mm256_or_si256(_mm256_or_si256(in(0x61D, 0x61F), in(0x700, 0x1DFF)),
+                                           _mm256_or_si256(in(0x2024, 0x2049), in(0x2C00, 0x2FFF)));
+    const __m256i more = _mm256_or_si256(_mm256_or_si256(in(0xA400, 0xABFF), in(0xFE50, 0xFE57)),
+                                         _mm256_or_si256(is(0x589), is(0x6D4)));
+    const __m256i full = _mm256_or_si256(_mm256_or_si256(is(0xFF01), is(0xFF0E)), _mm256_or_si256(is(0xFF1F), is(0xFF61)));
+    return _mm256_or_si256(_mm256_or_si256(ranges, more), _mm256_or_si256(full, is(0x3002)));
+  }
+
+  static uint64_t sentence_marks(const uint8_t* at) { return mask(at, narrow_marks); }
+
+  static uint64_t sentence_marks(const uint16_t* at) {
+    const __m256i units[4] = {load(at), load(at + 16), load(at + 32), load(at + 48)};
+    return marks_of(units);
+  }
+
+  // Units over 0xFFFF become 0xFFFF, which is then taken for a mark: rare, and decided by the caller's table.
+  static uint64_t sentence_marks(const uint32_t* at) {
+    __m256i units[4];
+    for (int i = 0; i < 4; ++i) {
+      units[i] = _mm256_permute4x64_epi64(_mm256_packus_epi32(load(at + 16 * i), load(at + 16 * i + 8)), 0xD8);
+    }
+    uint64_t astral = 0;
+    for (int i = 0; i < 4; i += 2) {
+      const __m256i all = _mm256_set1_epi16(-1);
+      const __m256i found = narrow16(_mm256_cmpeq_epi16(units[i], all), _mm256_cmpeq_epi16(units[i + 1], all));
+      astral |= uint64_t{static_cast<uint32_t>(_mm256_movemask_epi8(found))} << 16 * i;
+    }
+    return marks_of(units) | astral;
+  }
+
+  // Packing to bytes turns units from 0x100 on into 0xFF or 0, which are no marks.
+  static uint64_t marks_of(const __m256i* units) {
+    const auto pair = [](__m256i low, __m256i high) {
+      return narrow_marks(_mm256_permute4x64_epi64(_mm256_packus_epi16(low, high), 0xD8));
+    };
+    const uint64_t found = pack(pair(units[0], units[1]), pair(units[2], units[3]));
+    const __m256i any = _mm256_or_si256(_mm256_or_si256(units[0], units[1]), _mm256_or_si256(units[2], units[3]));
+    // No bit from 0x400 up in any unit: nothing beyond Latin, IPA, Greek.
+    if (_mm256_testz_si256(any, _mm256_set1_epi16(static_cast<int16_t>(0xFC00)))) return found;
+    return found | pack(narrow16(wide_marks(units[0]), wide_marks(units[1])),
+                        narrow16(wide_marks(units[2]), wide_marks(units[3])));
   }
 };
 

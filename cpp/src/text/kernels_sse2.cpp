@@ -51,20 +51,27 @@ struct Sse2 {
   static __m128i above(uint16_t, __m128i a, __m128i b) { return _mm_cmpgt_epi16(a, b); }
   static __m128i above(uint32_t, __m128i a, __m128i b) { return _mm_cmpgt_epi32(a, b); }
 
-  template <class Unit>
-  static uint64_t equal(const Unit* at, Unit value) {
+  template <class Code>
+  static uint64_t equal(const Code* at, Code value) {
     return mask(at, [&](__m128i units) { return same(value, units, splat(value)); });
   }
 
-  template <class Unit>
-  static uint64_t blanks(const Unit* at) {
+  template <class Code>
+  static uint64_t blanks(const Code* at) {
     return mask(at, [](__m128i units) {
       const __m128i control =
-          _mm_and_si128(above(Unit{}, units, splat(Unit{8})), above(Unit{}, splat(Unit{14}), units));
-      __m128i found = _mm_or_si128(control, same(Unit{}, units, splat(Unit{' '})));
-      if constexpr (sizeof(Unit) > 1) found = _mm_or_si128(found, same(Unit{}, units, splat(Unit{0x3000})));
+          _mm_and_si128(above(Code{}, units, splat(Code{8})), above(Code{}, splat(Code{14}), units));
+      __m128i found = _mm_or_si128(control, same(Code{}, units, splat(Code{' '})));
+      if constexpr (sizeof(Code) > 1) found = _mm_or_si128(found, same(Code{}, units, splat(Code{0x3000})));
       return found;
     });
+  }
+
+  template <class Code>
+  static uint64_t sentence_marks(const Code* at) {
+    uint64_t bits = 0;
+    for (int i = 0; i < kBlock; ++i) bits |= uint64_t{may_end_sentence(at[i])} << i;
+    return bits;
   }
 };
 

@@ -31,11 +31,8 @@ inline bool ends_clause(uint32_t code) {
 }
 
 inline bool is_lower(uint32_t code) {
-  constexpr uint8_t kLower = 7;  // Sentence_Break=Lower, see tools/unicode_tables.py
   if (code < 0x80) return code >= 'a' && code <= 'z';
-  if (code > 0x10FFFF) return false;
-  return kSentenceData[(kSentenceIndex[code >> kBlockBits] << kBlockBits) |
-                       (code & ((1u << kBlockBits) - 1))] == kLower;
+  return sentence_class(code) == SentenceClass::kLower;
 }
 
 }  // namespace headrace::text

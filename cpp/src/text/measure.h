@@ -8,16 +8,28 @@
 
 namespace headrace::text {
 
-/// How far a window reaches where the limit counts code points.
-class CharMeasure {
+/// What size and overlap count, for one text.
+class Measure {
+ public:
+  virtual ~Measure() = default;
+
+  /// The last position (at most the end of the text) such that text[start, position) is within the limit.
+  virtual int64_t window_end(int64_t start) const = 0;
+
+  /// The first position such that text[position, end) is within the overlap.
+  virtual int64_t overlap_begin(int64_t end) const = 0;
+};
+
+/// Code points.
+class CharMeasure final : public Measure {
  public:
   CharMeasure(int64_t text_size, int64_t size, int64_t overlap)
       : text_size_(text_size), size_(size), overlap_(overlap) {}
 
-  /// The last position (at most the end of the text) such that text[start, position) is within the limit.
-  int64_t window_end(int64_t start) const { return size_ >= text_size_ - start ? text_size_ : start + size_; }
-  /// The first position such that text[position, end) is within the overlap.
-  int64_t overlap_begin(int64_t end) const { return std::max<int64_t>(end - overlap_, 0); }
+  int64_t window_end(int64_t start) const override {
+    return size_ >= text_size_ - start ? text_size_ : start + size_;
+  }
+  int64_t overlap_begin(int64_t end) const override { return std::max<int64_t>(end - overlap_, 0); }
 
  private:
   int64_t text_size_;
@@ -25,15 +37,14 @@ class CharMeasure {
   int64_t overlap_;
 };
 
-/// The same where the limit counts bytes of UTF-8.
-template <class Unit>
-class ByteMeasure {
+/// Bytes of UTF-8.
+template <class Code>
+class ByteMeasure final : public Measure {
  public:
-  ByteMeasure(const Unit* text, int64_t text_size, int64_t size, int64_t overlap,
-              const Kernels<Unit>& kernels)
+  ByteMeasure(const Code* text, int64_t text_size, int64_t size, int64_t overlap, const Kernels<Code>& kernels)
       : text_(text), text_size_(text_size), size_(size), overlap_(overlap), kernels_(kernels) {}
 
-  int64_t window_end(int64_t start) const {
+  int64_t window_end(int64_t start) const override {
     int64_t left = size_;
     int64_t at = start;
     // What surely fits, measured in one go; again for what is left.
@@ -46,7 +57,7 @@ class ByteMeasure {
     return at;
   }
 
-  int64_t overlap_begin(int64_t end) const {
+  int64_t overlap_begin(int64_t end) const override {
     int64_t left = overlap_;
     int64_t at = end;
     for (int64_t step = left / kWidest; step >= kSmall && at > 0; step = left / kWidest) {
@@ -59,14 +70,14 @@ class ByteMeasure {
   }
 
  private:
-  static constexpr int64_t kWidest = sizeof(Unit) == 1 ? 2 : sizeof(Unit) == 2 ? 3 : 4;
+  static constexpr int64_t kWidest = sizeof(Code) == 1 ? 2 : sizeof(Code) == 2 ? 3 : 4;
   static constexpr int64_t kSmall = 16;
 
-  const Unit* text_;
+  const Code* text_;
   int64_t text_size_;
   int64_t size_;
   int64_t overlap_;
-  const Kernels<Unit>& kernels_;
+  const Kernels<Code>& kernels_;
 };
 
 }  // namespace headrace::text

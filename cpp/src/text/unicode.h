@@ -7,18 +7,12 @@
 namespace headrace::text {
 
 /// Grapheme_Cluster_Break, with Extended_Pictographic and the consonants of GB9c as classes of their own.
+// clang-format off
 enum class Grapheme : uint8_t {
-  kOther,
-  kCr,
-  kLf,
-  kControl,
-  kExtend,
-  kZwj,
-  kRegional,
-  kPrepend,
-  kSpacingMark,  // clang-format off
-  kL, kV, kT, kLv, kLvt, kPictographic, kConsonant  // clang-format on
+  kOther, kCr, kLf, kControl, kExtend, kZwj, kRegional, kPrepend, kSpacingMark,
+  kL, kV, kT, kLv, kLvt, kPictographic, kConsonant
 };
+// clang-format on
 inline constexpr uint8_t kConjunctLinker = 0x10;
 inline constexpr uint8_t kConjunctExtend = 0x20;
 /// Below this code point only CR LF is a cluster of two.
@@ -32,6 +26,20 @@ inline uint8_t grapheme_bits(uint32_t code) {
 
 inline Grapheme grapheme_class(uint32_t code) {
   return static_cast<Grapheme>(grapheme_bits(code) & 0x0F);
+}
+
+/// Sentence_Break.
+// clang-format off
+enum class SentenceClass : uint8_t {
+  kOther, kCr, kLf, kSep, kExtend, kFormat, kSp, kLower, kUpper, kOLetter, kNumeric, kATerm,
+  kSContinue, kSTerm, kClose
+};
+// clang-format on
+
+inline SentenceClass sentence_class(uint32_t code) {
+  if (code > 0x10FFFF) return SentenceClass::kOther;
+  return static_cast<SentenceClass>(
+      kSentenceData[(kSentenceIndex[code >> kBlockBits] << kBlockBits) | (code & ((1u << kBlockBits) - 1))]);
 }
 
 /// White_Space of the Unicode Character Database (each of them is a blank to Python's str.isspace() too).

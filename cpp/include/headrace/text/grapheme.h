@@ -13,8 +13,8 @@ inline constexpr const char* kUnicodeVersion = "15.0.0";
 
 /// Whether `position` (0 to size) lies between two extended grapheme clusters of UAX #29. `floor` is a
 /// position at or before it that is known to be one: nothing before it is read.
-template <class Unit>
-bool is_grapheme_boundary(const Unit* text, int64_t size, int64_t position, int64_t floor = 0);
+template <class Code>
+bool is_grapheme_boundary(const Code* text, int64_t size, int64_t position, int64_t floor = 0);
 
 /// All boundaries of the text, from 0 to its size; empty for an empty text.
 std::vector<int64_t> grapheme_boundaries(TextView text);

@@ -1,0 +1,24 @@
+#include "headrace/text/sentence_chunker.h"
+
+#include "cutter.h"
+#include "headrace/base/error.h"
+#include "sentence_breaks.h"
+#include "with_measure.h"
+
+namespace headrace::text {
+
+SentenceChunker::SentenceChunker(ChunkOptions options, SentenceOptions sentences)
+    : options_(checked(options)), sentences_(sentences) {
+  if (options_.unit == Unit::kTokens) throw ConfigurationError("unit tokens needs a tokenizer");
+}
+
+void SentenceChunker::chunk(TextView text, ChunkList& out) const {
+  std::vector<int64_t> edges;
+  sentence_boundaries(text, sentences_, edges);
+  with_measure(text, options_, [&]<class Code>(const Scanner<Code>& scanner, const Measure& measure) {
+    const SentenceBreaks<Code> breaks(scanner, edges);
+    Cutter<Code>(scanner, measure, breaks, 0.0, options_.overlap > 0).run(0, scanner.size(), out);
+  });
+}
+
+}  // namespace headrace::text

@@ -1,0 +1,28 @@
+#pragma once
+
+#include "headrace/text/chunker.h"
+#include "kernels.h"
+#include "measure.h"
+#include "scanner.h"
+
+namespace headrace::text {
+
+/// The share of the limit from which on a chunk ends at the best break.
+inline double fill(const ChunkOptions& options) {
+  return static_cast<double>(options.min_size) / static_cast<double>(options.size);
+}
+
+/// Calls use(scanner, measure) for the text's code unit and the options' unit.
+template <class Use>
+void with_measure(TextView text, const ChunkOptions& options, Use&& use) {
+  text.visit([&]<class Code>(const Code* data) {
+    const Scanner<Code> scanner(data, text.size(), kernels<Code>(best_simd()));
+    if (options.unit == Unit::kBytes) {
+      use(scanner, ByteMeasure<Code>(data, text.size(), options.size, options.overlap, scanner.kernels()));
+    } else {
+      use(scanner, CharMeasure(text.size(), options.size, options.overlap));
+    }
+  });
+}
+
+}  // namespace headrace::text
