@@ -18,6 +18,9 @@ struct Chunks {
   const headrace::text::Span& span(int64_t index) const {
     return list->spans[static_cast<size_t>(first + index)];
   }
+  const headrace::text::ChunkNote* note(int64_t index) const {
+    return list->notes.empty() ? nullptr : &list->notes[static_cast<size_t>(first + index)];
+  }
   bool splits(int64_t index) const {
     return std::binary_search(list->splits.begin(), list->splits.end(), first + index);
   }

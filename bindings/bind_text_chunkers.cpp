@@ -1,7 +1,9 @@
 #include "bind_text.h"
 #include "headrace/base/error.h"
 #include "headrace/text/grapheme.h"
+#include "headrace/text/markdown_chunker.h"
 #include "headrace/text/recursive_chunker.h"
+#include "headrace/text/sentence_chunker.h"
 
 namespace {
 
@@ -21,6 +23,22 @@ ChunkOptions options(int64_t size, int64_t overlap, const std::string& unit,
     throw headrace::ConfigurationError("unit must be 'chars', 'bytes' or 'tokens', not '" + unit + "'");
   }
   return found;
+}
+
+// The array owns the vector that was filled.
+py::array_t<int64_t> boundaries(const py::object& text, bool abbreviations, bool wrapped) {
+  const TextView view = text_view(text);
+  auto found = std::make_unique<std::vector<int64_t>>();
+  {
+    std::optional<py::gil_scoped_release> release;
+    if (view.size() >= kReleaseSize) release.emplace();
+    sentence_boundaries(view, {abbreviations, wrapped}, *found);
+  }
+  const auto size = static_cast<py::ssize_t>(found->size());
+  const int64_t* data = found->data();
+  const py::capsule owner(found.release(),
+                          [](void* held) { delete static_cast<std::vector<int64_t>*>(held); });
+  return py::array_t<int64_t>(size, data, owner);
 }
 
 }  // namespace
@@ -87,6 +105,21 @@ void bind_text_chunkers(py::module_& m) {
                [](int64_t size, int64_t overlap, const std::string& unit, std::optional<int64_t> min_size) {
                  return RecursiveChunker(options(size, overlap, unit, min_size));
                }),
-           py::arg("size") = 1000, py::arg("overlap") = 0, py::arg("unit") = "chars",
-           py::arg("min_size") = py::none());
+           py::arg("size"), py::arg("overlap"), py::arg("unit"), py::arg("min_size"));
+  py::class_<SentenceChunker, Chunker>(m, "SentenceChunker", "As many whole sentences as the limit allows.")
+      .def(py::init(
+               [](int64_t size, int64_t overlap, const std::string& unit, bool abbreviations, bool wrapped) {
+                 return SentenceChunker(options(size, overlap, unit, std::nullopt), {abbreviations, wrapped});
+               }),
+           py::arg("size"), py::arg("overlap"), py::arg("unit"), py::arg("abbreviations"),
+           py::arg("wrapped"));
+  py::class_<MarkdownChunker, Chunker>(m, "MarkdownChunker", "Cuts Markdown along its structure.")
+      .def(py::init([](int64_t size, int64_t overlap, const std::string& unit,
+                       std::optional<int64_t> min_size, int64_t min_section) {
+             return MarkdownChunker(options(size, overlap, unit, min_size), min_section);
+           }),
+           py::arg("size"), py::arg("overlap"), py::arg("unit"), py::arg("min_size"), py::arg("min_section"));
+  m.def("sentence_boundaries", &boundaries, py::arg("text"), py::arg("abbreviations") = false,
+        py::arg("wrapped") = false,
+        "int64 array of the sentence boundaries of UAX #29, from 0 to the size of the text.");
 }

@@ -15,13 +15,44 @@ struct Chunk {
   int64_t start;
   int64_t end;
   bool splits_cluster;
+  py::object context;
+  py::dict metadata;
 };
+
+py::object substring(const py::object& source, const Span& span) {
+  return substring(source, span.start, span.end);
+}
+
+py::list heading_path(const Chunks& self, int64_t heading) {
+  py::list path;
+  for (; heading >= 0; heading = self.list->headings[static_cast<size_t>(heading)].parent) {
+    path.insert(0, substring(self.source, self.list->headings[static_cast<size_t>(heading)].title));
+  }
+  return path;
+}
+
+py::dict metadata(const Chunks& self, int64_t index) {
+  py::dict found;
+  const headrace::text::ChunkNote* note = self.note(index);
+  if (note == nullptr) return found;
+  found["heading_path"] = heading_path(self, note->heading);
+  if (note->context != Span{}) found["table_header"] = substring(self.source, note->context);
+  if (note->in_code) found["code"] = substring(self.source, note->code);
+  if (note->front_matter) found["front_matter"] = true;
+  return found;
+}
+
+py::object context(const Chunks& self, int64_t index) {
+  const headrace::text::ChunkNote* note = self.note(index);
+  return substring(self.source, note == nullptr ? Span{} : note->context);
+}
 
 Chunk chunk_at(const Chunks& self, int64_t index) {
   if (index < 0) index += self.size();
   if (index < 0 || index >= self.size()) throw py::index_error("chunk index out of range");
   const Span span = self.span(index);
-  return {substring(self.source, span.start, span.end), span.start, span.end, self.splits(index)};
+  return {substring(self.source, span), span.start,           span.end,
+          self.splits(index),           context(self, index), metadata(self, index)};
 }
 
 py::list chunks_of(const Chunks& self, const py::slice& slice) {
@@ -70,6 +101,12 @@ void bind_text_chunks(py::module_& m) {
       .def_readonly("end", &Chunk::end, "Position behind its last code point.")
       .def_readonly("splits_cluster", &Chunk::splits_cluster,
                     "True where an edge lies inside a grapheme cluster that alone exceeds the limit.")
+      .def_property_readonly(
+          "context", [](const Chunk& self) { return self.context; },
+          "Text to put before the chunk's own: the header of a table that it goes on with, else empty.")
+      .def_property_readonly(
+          "metadata", [](const Chunk& self) { return self.metadata; },
+          "dict: heading_path, and table_header, code, front_matter where they apply (Markdown).")
       .def("__repr__", &chunk_repr);
   py::class_<Chunks>(m, "Chunks", "The chunks of one text: a sequence of Chunk, made when asked for.")
       .def("__len__", &Chunks::size)

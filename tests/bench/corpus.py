@@ -43,7 +43,21 @@ MIN_SIZE = 300  # characters: shorter pages are redirects and stubs
 
 SKIPPED = {"script", "style", "head", "nav", "noscript", "title"}
 PARAGRAPHS = {"p", "pre", "h1", "h2", "h3", "h4", "h5", "h6", "table", "section", "dl", "ul", "ol"}
-LINES = {"div", "li", "dt", "dd", "tr", "blockquote", "hr", "article", "main", "body", "figure", "figcaption", "caption"}
+LINES = {
+    "div",
+    "li",
+    "dt",
+    "dd",
+    "tr",
+    "blockquote",
+    "hr",
+    "article",
+    "main",
+    "body",
+    "figure",
+    "figcaption",
+    "caption",
+}
 NAVIGATION = {"sphinxsidebar", "related", "navheader", "navfooter", "headerlink", "footer"}
 
 
@@ -63,7 +77,11 @@ def make() -> None:
     tree = ROOT / "tree"
     for package in PACKAGES:
         if not list((ROOT / "packages").glob(f"{package}_*.deb")):
-            subprocess.run(["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", package], cwd=ROOT / "packages", check=True)
+            subprocess.run(
+                ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", package],
+                cwd=ROOT / "packages",
+                check=True,
+            )
     for package in sorted((ROOT / "packages").glob("*.deb")):
         subprocess.run(["dpkg-deb", "-x", package, tree], check=True)
     with ProcessPoolExecutor() as workers:
@@ -127,7 +145,15 @@ def from_manual(path: Path) -> str:
     if source.startswith(b".so ") or len(source) < 200:
         return ""
     groff = ROOT / "tree/usr/bin/groff"
-    command = [groff, "-KUTF-8", "-Tutf8", "-mandoc", "-P-c", "-rLL=100n", f"-F{ROOT}/tree/usr/share/groff/current/font"]
+    command = [
+        groff,
+        "-KUTF-8",
+        "-Tutf8",
+        "-mandoc",
+        "-P-c",
+        "-rLL=100n",
+        f"-F{ROOT}/tree/usr/share/groff/current/font",
+    ]
     command.append(f"-M{ROOT}/tree/usr/share/groff/current/tmac")
     paths = {"PATH": f"{ROOT}/tree/usr/bin:/usr/bin:/bin"}
     done = subprocess.run(command, input=source, capture_output=True, timeout=60, env=paths, check=False)

@@ -6,41 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from text_checks import ADVERSARIAL, FAMILY, FLAG, check, utf8_size
+from text_checks import ADVERSARIAL, MIXED, check, utf8_size
 
 import headrace as hr
-
-PIECES = [
-    " ",
-    "\n",
-    "\r\n",
-    "\n\n",
-    ". ",
-    "a",
-    "é",
-    "e\u0301",
-    "\u0301",
-    "日本",
-    "。",
-    FAMILY,
-    FLAG,
-    "\U0001f1e7",
-    "\u0600",
-]
-PIECES += [
-    "\u200d",
-    "क्ष",
-    "\u1112\u1161",
-    "\ud800",
-    "\x00",
-    "\u3000",
-    "word",
-    "\xad",
-    "\ufe0f",
-    "\t",
-    "\U0001f44d\U0001f3fd",
-]
-MIXED = st.lists(st.sampled_from(PIECES), max_size=80).map("".join)
 
 
 @pytest.mark.parametrize("overlap", [0, 3, 6, 29, 200])

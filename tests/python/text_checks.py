@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import regex
+from hypothesis import strategies as st
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466"
 FLAG = "\U0001f1e7\U0001f1f7"
@@ -41,6 +42,40 @@ ADVERSARIAL = {
     "joiners": "\u200d" * 300 + "\u200b a" * 50,
     "astral": "\U00020000\U0001d49c " * 200,
 }
+
+
+# Texts made of pieces that join or part each other in every way.
+PIECES = [
+    " ",
+    "\n",
+    "\r\n",
+    "\n\n",
+    ". ",
+    "a",
+    "é",
+    "e\u0301",
+    "\u0301",
+    "日本",
+    "。",
+    FAMILY,
+    FLAG,
+    "\U0001f1e7",
+    "\u0600",
+]
+PIECES += [
+    "\u200d",
+    "क्ष",
+    "\u1112\u1161",
+    "\ud800",
+    "\x00",
+    "\u3000",
+    "word",
+    "\xad",
+    "\ufe0f",
+    "\t",
+    "\U0001f44d\U0001f3fd",
+]
+MIXED = st.lists(st.sampled_from(PIECES), max_size=80).map("".join)
 
 
 def utf8_size(text: str) -> int:

@@ -10,14 +10,18 @@
 
 namespace headrace::text {
 
-/// Cuts a text, or a part of one, from left to right. Every start is a cluster boundary (or follows a hard cut), which
-/// bounds all looking back, so that each cut costs O(limit) and nothing is kept over the text.
+/// Cuts a text, or a part of one, from left to right. Every start is a cluster boundary (or follows a hard
+/// cut), which bounds all looking back, so that each cut costs O(limit) and nothing is kept over the text.
 template <class Code>
 class Cutter {
  public:
   /// A chunk at least `fill` (0 to 1) of the limit long ends at the best break that follows.
-  Cutter(const Scanner<Code>& text, const Measure& measure, const Breaks& breaks, double fill, bool overlapping)
+  Cutter(const Scanner<Code>& text, const Measure& measure, const Breaks& breaks, double fill,
+         bool overlapping)
       : text_(text), measure_(measure), breaks_(breaks), fill_(fill), overlapping_(overlapping) {}
+
+  /// The limit of the chunks to come is smaller by so much.
+  void reserve(int64_t size) { reserved_ = size; }
 
   /// Appends the chunks of text[begin, end), two cluster boundaries.
   void run(int64_t begin, int64_t end, ChunkList& out) {
@@ -36,7 +40,7 @@ class Cutter {
   void begin_at(int64_t position) { start_ = fresh_ = floor_ = position; }
 
   Cut cut_from(int64_t start) const {
-    const int64_t high = measure_.window_end(start);
+    const int64_t high = measure_.window_end(start, reserved_);
     if (high >= stop_) return {stop_, stop_, Level::kEnd};
     const int64_t bottom = fresh_ + 1;  // each chunk holds something new
     if (bottom > high) return {high, high, Level::kHard};
@@ -49,7 +53,8 @@ class Cutter {
 
   Cut last_cluster(int64_t low, int64_t high) const {
     for (int64_t i = high; i >= low; --i) {
-      if (text_.boundary(i, floor_)) return {text_.trim_end(start_, i), text_.skip_blanks(i), Level::kCluster};
+      if (text_.boundary(i, floor_))
+        return {text_.trim_end(start_, i), text_.skip_blanks(i), Level::kCluster};
     }
     return {high, high, Level::kHard};
   }
@@ -96,6 +101,7 @@ class Cutter {
   const Breaks& breaks_;
   double fill_;
   bool overlapping_;
+  int64_t reserved_ = 0;
   int64_t stop_ = 0;     // the end without trailing blanks
   int64_t start_ = 0;    // of the next chunk
   int64_t fresh_ = 0;    // first position of it that no chunk has yet

@@ -19,7 +19,7 @@ struct Kernels {
   int64_t (*last_blank)(const Code* text, int64_t low, int64_t high);  ///< ASCII blank or U+3000; -1: none
   /// One bit a code point, 64 in a word: those that may end a sentence (all that do, and some that don't).
   void (*sentence_marks)(const Code* text, int64_t low, int64_t high, uint64_t* marks);
-  int64_t (*utf8_size)(const Code* text, int64_t low, int64_t high);   ///< bytes of text[low, high)
+  int64_t (*utf8_size)(const Code* text, int64_t low, int64_t high);  ///< bytes of text[low, high)
 };
 
 enum class Simd { kScalar, kSse2, kAvx2 };

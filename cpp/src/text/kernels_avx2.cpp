@@ -73,23 +73,30 @@ struct Avx2 {
 
   // What may end a sentence in ASCII and Latin-1, out of bytes.
   static __m256i narrow_marks(__m256i bytes) {
-    const auto is = [bytes](int value) { return _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(static_cast<char>(value))); };
-    return _mm256_or_si256(_mm256_or_si256(_mm256_or_si256(is('.'), is('\n')), _mm256_or_si256(is('!'), is('?'))),
-                           _mm256_or_si256(is('\r'), is(0x85)));
+    const auto is = [bytes](int value) {
+      return _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(static_cast<char>(value)));
+    };
+    return _mm256_or_si256(
+        _mm256_or_si256(_mm256_or_si256(is('.'), is('\n')), _mm256_or_si256(is('!'), is('?'))),
+        _mm256_or_si256(is('\r'), is(0x85)));
   }
 
   // The rest of may_end_sentence() for one code unit of 16 bits.
   static __m256i wide_marks(__m256i units) {
-    const auto is = [units](int value) { return _mm256_cmpeq_epi16(units, _mm256_set1_epi16(static_cast<int16_t>(value))); };
+    const auto is = [units](int value) {
+      return _mm256_cmpeq_epi16(units, _mm256_set1_epi16(static_cast<int16_t>(value)));
+    };
     const auto in = [units](int low, int high) {
       const __m256i shifted = _mm256_sub_epi16(units, _mm256_set1_epi16(static_cast<int16_t>(low)));
-      return _mm256_cmpeq_epi16(_mm256_min_epu16(shifted, _mm256_set1_epi16(static_cast<int16_t>(high - low))), shifted);
+      return _mm256_cmpeq_epi16(
+          _mm256_min_epu16(shifted, _mm256_set1_epi16(static_cast<int16_t>(high - low))), shifted);
     };
     const __m256i ranges = _mm256_or_si256(_mm256_or_si256(in(0x61D, 0x61F), in(0x700, 0x1DFF)),
                                            _mm256_or_si256(in(0x2024, 0x2049), in(0x2C00, 0x2FFF)));
     const __m256i more = _mm256_or_si256(_mm256_or_si256(in(0xA400, 0xABFF), in(0xFE50, 0xFE57)),
                                          _mm256_or_si256(is(0x589), is(0x6D4)));
-    const __m256i full = _mm256_or_si256(_mm256_or_si256(is(0xFF01), is(0xFF0E)), _mm256_or_si256(is(0xFF1F), is(0xFF61)));
+    const __m256i full =
+        _mm256_or_si256(_mm256_or_si256(is(0xFF01), is(0xFF0E)), _mm256_or_si256(is(0xFF1F), is(0xFF61)));
     return _mm256_or_si256(_mm256_or_si256(ranges, more), _mm256_or_si256(full, is(0x3002)));
   }
 
@@ -104,12 +111,14 @@ struct Avx2 {
   static uint64_t sentence_marks(const uint32_t* at) {
     __m256i units[4];
     for (int i = 0; i < 4; ++i) {
-      units[i] = _mm256_permute4x64_epi64(_mm256_packus_epi32(load(at + 16 * i), load(at + 16 * i + 8)), 0xD8);
+      units[i] =
+          _mm256_permute4x64_epi64(_mm256_packus_epi32(load(at + 16 * i), load(at + 16 * i + 8)), 0xD8);
     }
     uint64_t astral = 0;
     for (int i = 0; i < 4; i += 2) {
       const __m256i all = _mm256_set1_epi16(-1);
-      const __m256i found = narrow16(_mm256_cmpeq_epi16(units[i], all), _mm256_cmpeq_epi16(units[i + 1], all));
+      const __m256i found =
+          narrow16(_mm256_cmpeq_epi16(units[i], all), _mm256_cmpeq_epi16(units[i + 1], all));
       astral |= uint64_t{static_cast<uint32_t>(_mm256_movemask_epi8(found))} << 16 * i;
     }
     return marks_of(units) | astral;
@@ -121,7 +130,8 @@ struct Avx2 {
       return narrow_marks(_mm256_permute4x64_epi64(_mm256_packus_epi16(low, high), 0xD8));
     };
     const uint64_t found = pack(pair(units[0], units[1]), pair(units[2], units[3]));
-    const __m256i any = _mm256_or_si256(_mm256_or_si256(units[0], units[1]), _mm256_or_si256(units[2], units[3]));
+    const __m256i any =
+        _mm256_or_si256(_mm256_or_si256(units[0], units[1]), _mm256_or_si256(units[2], units[3]));
     // No bit from 0x400 up in any unit: nothing beyond Latin, IPA, Greek.
     if (_mm256_testz_si256(any, _mm256_set1_epi16(static_cast<int16_t>(0xFC00)))) return found;
     return found | pack(narrow16(wide_marks(units[0]), wide_marks(units[1])),

@@ -19,12 +19,14 @@ bool is_ascii_blank(Code code) {
 
 /// Every Sep, CR, LF, ATerm and STerm of Sentence_Break is one of these; a table decides about the rest.
 inline bool may_end_sentence(uint32_t code) {
-  if (code < 0x580) return code == '.' || code == '\n' || code == '!' || code == '?' || code == '\r' || code == 0x85;
+  if (code < 0x580)
+    return code == '.' || code == '\n' || code == '!' || code == '?' || code == '\r' || code == 0x85;
   if (code < 0x700) return code == 0x589 || (code >= 0x61D && code <= 0x61F) || code == 0x6D4;
   if (code < 0x2C00) return code < 0x1E00 || (code >= 0x2024 && code <= 0x2049);
   if (code < 0xA400) return code <= 0x3002 && (code < 0x3000 || code == 0x3002);
   if (code < 0xFE50) return code < 0xAC00;
-  if (code < 0x10000) return code <= 0xFE57 || code == 0xFF01 || code == 0xFF0E || code == 0xFF1F || code == 0xFF61;
+  if (code < 0x10000)
+    return code <= 0xFE57 || code == 0xFF01 || code == 0xFF0E || code == 0xFF1F || code == 0xFF61;
   return code >= 0x10A00 && code < 0x1DB00;
 }
 
@@ -109,7 +111,8 @@ void sentence_marks(const Code* text, int64_t low, int64_t high, uint64_t* marks
   for (; Block::kVector && low + kBlock <= high; low += kBlock) *marks++ = Block::sentence_marks(text + low);
   for (; low < high; low += kBlock) {
     uint64_t bits = 0;
-    for (int64_t i = 0; i < kBlock && low + i < high; ++i) bits |= uint64_t{may_end_sentence(text[low + i])} << i;
+    for (int64_t i = 0; i < kBlock && low + i < high; ++i)
+      bits |= uint64_t{may_end_sentence(text[low + i])} << i;
     *marks++ = bits;
   }
 }

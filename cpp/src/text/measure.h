@@ -13,8 +13,12 @@ class Measure {
  public:
   virtual ~Measure() = default;
 
-  /// The last position (at most the end of the text) such that text[start, position) is within the limit.
-  virtual int64_t window_end(int64_t start) const = 0;
+  /// The last position (at most the end of the text) such that text[start, position) is within the limit, of
+  /// which `reserved` is taken by something else.
+  virtual int64_t window_end(int64_t start, int64_t reserved) const = 0;
+
+  /// Size of text[start, end).
+  virtual int64_t count(int64_t start, int64_t end) const = 0;
 
   /// The first position such that text[position, end) is within the overlap.
   virtual int64_t overlap_begin(int64_t end) const = 0;
@@ -26,9 +30,10 @@ class CharMeasure final : public Measure {
   CharMeasure(int64_t text_size, int64_t size, int64_t overlap)
       : text_size_(text_size), size_(size), overlap_(overlap) {}
 
-  int64_t window_end(int64_t start) const override {
-    return size_ >= text_size_ - start ? text_size_ : start + size_;
+  int64_t window_end(int64_t start, int64_t reserved) const override {
+    return size_ - reserved >= text_size_ - start ? text_size_ : start + size_ - reserved;
   }
+  int64_t count(int64_t start, int64_t end) const override { return end - start; }
   int64_t overlap_begin(int64_t end) const override { return std::max<int64_t>(end - overlap_, 0); }
 
  private:
@@ -41,11 +46,12 @@ class CharMeasure final : public Measure {
 template <class Code>
 class ByteMeasure final : public Measure {
  public:
-  ByteMeasure(const Code* text, int64_t text_size, int64_t size, int64_t overlap, const Kernels<Code>& kernels)
+  ByteMeasure(const Code* text, int64_t text_size, int64_t size, int64_t overlap,
+              const Kernels<Code>& kernels)
       : text_(text), text_size_(text_size), size_(size), overlap_(overlap), kernels_(kernels) {}
 
-  int64_t window_end(int64_t start) const override {
-    int64_t left = size_;
+  int64_t window_end(int64_t start, int64_t reserved) const override {
+    int64_t left = size_ - reserved;
     int64_t at = start;
     // What surely fits, measured in one go; again for what is left.
     for (int64_t step = left / kWidest; step >= kSmall && at < text_size_; step = left / kWidest) {
@@ -56,6 +62,8 @@ class ByteMeasure final : public Measure {
     for (; at < text_size_ && utf8_size(text_[at]) <= left; ++at) left -= utf8_size(text_[at]);
     return at;
   }
+
+  int64_t count(int64_t start, int64_t end) const override { return kernels_.utf8_size(text_, start, end); }
 
   int64_t overlap_begin(int64_t end) const override {
     int64_t left = overlap_;

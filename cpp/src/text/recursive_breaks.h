@@ -15,7 +15,8 @@ class RecursiveBreaks final : public Breaks {
   explicit RecursiveBreaks(const Scanner<Code>& text) : text_(text) {}
 
   Cut best(const Window& window) const override {
-    const LineBreaks breaks = text_.kernels().last_breaks(text_.data(), window.start, window.low, window.high + 1);
+    const LineBreaks breaks =
+        text_.kernels().last_breaks(text_.data(), window.start, window.low, window.high + 1);
     if (breaks.paragraph >= 0) return cut_at(window, breaks.paragraph, Level::kParagraph);
     if (breaks.line >= 0) return cut_at(window, breaks.line, Level::kLine);
     const Cut sentence = last_sentence(window);
@@ -61,7 +62,8 @@ class RecursiveBreaks final : public Breaks {
     do blank = text_.kernels().last_blank(text_.data(), window.low, blank);
     while (blank >= 0 && !text_.boundary(blank, window.floor));
     for (int64_t i = window.high; i > std::max(blank, window.low - 1) && sizeof(Code) > 1; --i) {
-      if (ends_clause(text_[i - 1]) && text_.boundary(i, window.floor)) return cut_at(window, i, Level::kWord);
+      if (ends_clause(text_[i - 1]) && text_.boundary(i, window.floor))
+        return cut_at(window, i, Level::kWord);
     }
     if (blank >= 0) return cut_at(window, blank, Level::kWord);
     return {window.high, window.high, Level::kHard};

@@ -9,7 +9,8 @@
 
 namespace headrace::text {
 
-/// One text, and what can be asked about the places in it. Nothing is kept: every answer is read from the text.
+/// One text, and what can be asked about the places in it. Nothing is kept: every answer is read from the
+/// text.
 template <class Code>
 class Scanner {
  public:
@@ -46,8 +47,8 @@ class Scanner {
     return next != Grapheme::kExtend && next != Grapheme::kZwj && next != Grapheme::kSpacingMark;
   }
 
-  /// Does a sentence end at `position`? A cheap test: a terminator, what closes, and a blank that no lower case
-  /// letter follows. SentenceChunker asks UAX #29 instead.
+  /// Does a sentence end at `position`? A cheap test: a terminator, what closes, and a blank that no lower
+  /// case letter follows. SentenceChunker asks UAX #29 instead.
   bool sentence_ends(int64_t position, int64_t floor) const {
     const bool before_blank = is_blank(text_[position]);
     int64_t i = position - 1;

@@ -12,12 +12,13 @@ namespace {
 
 using Class = SentenceClass;
 
-// Boundaries come only after a paragraph separator (SB4) and after a terminator with what belongs to it (SB11), so
-// the text is searched for those, and the other rules are asked there only.
+// Boundaries come only after a paragraph separator (SB4) and after a terminator with what belongs to it
+// (SB11), so the text is searched for those, and the other rules are asked there only.
 template <class Code>
 class Sentences {
  public:
-  Sentences(const Code* text, int64_t size, SentenceOptions options) : text_(text), size_(size), options_(options) {}
+  Sentences(const Code* text, int64_t size, SentenceOptions options)
+      : text_(text), size_(size), options_(options) {}
 
   void find(std::vector<int64_t>& out) {
     if (size_ == 0) return;
@@ -90,7 +91,8 @@ class Sentences {
   Class class_at(int64_t at) const {
     if (at >= size_) return Class::kOther;
     const Class found = sentence_class(text_[at]);
-    return options_.wrapped && (found == Class::kLf || found == Class::kCr) && is_single(at) ? Class::kSp : found;
+    return options_.wrapped && (found == Class::kLf || found == Class::kCr) && is_single(at) ? Class::kSp
+                                                                                             : found;
   }
 
   // SB5: what extends or formats a character belongs to it.

@@ -14,8 +14,10 @@ class KernelsTest : public testing::Test {
  protected:
   // Text with line feeds, blanks and units at the edges of what signed comparisons could confuse.
   std::vector<Code> text(int64_t size, uint32_t seed) {
-    static constexpr uint32_t kUnits[] = {'\n', '\n', ' ',  '\t',   '\r',   'a',    'b',    0x0E,    0x08,
-                                          0x7F, 0x80, 0xFF, 0x0A0A, 0x3000, 0x8020, 0x2E2E, 0x85, '.', 0x589, 0x61F, 0x6D4, 0x964, 0x2028, 0x3002, 0xA4FF, 0xFF0E, 0xFF61, 0x1DA88, 0xFFFF, 0x10FFFF};
+    static constexpr uint32_t kUnits[] = {'\n',   '\n',   ' ',    '\t',    '\r',   'a',     'b',    0x0E,
+                                          0x08,   0x7F,   0x80,   0xFF,    0x0A0A, 0x3000,  0x8020, 0x2E2E,
+                                          0x85,   '.',    0x589,  0x61F,   0x6D4,  0x964,   0x2028, 0x3002,
+                                          0xA4FF, 0xFF0E, 0xFF61, 0x1DA88, 0xFFFF, 0x10FFFF};
     std::mt19937 random(seed);
     std::vector<Code> units(static_cast<size_t>(size));
     const uint32_t sparse = random() % 40;
@@ -53,7 +55,8 @@ TYPED_TEST(KernelsTest, AllSetsGiveTheSameAnswers) {
       std::vector<uint64_t> expected_marks = marks;
       fast.sentence_marks(text.data(), low, high, marks.data());
       plain.sentence_marks(text.data(), low, high, expected_marks.data());
-      for (size_t i = 0; i < marks.size(); ++i) ASSERT_EQ(marks[i] & expected_marks[i], expected_marks[i]) << seed;
+      for (size_t i = 0; i < marks.size(); ++i)
+        ASSERT_EQ(marks[i] & expected_marks[i], expected_marks[i]) << seed;
       ASSERT_EQ(fast.utf8_size(text.data(), low, high), plain.utf8_size(text.data(), low, high)) << seed;
     }
   }

@@ -29,7 +29,8 @@ TEST(Sentences, PassTheConformanceTestOfTheirVersion) {
   const std::vector<BreakCase> cases = read_break_file("SentenceBreakTest.txt");
   ASSERT_EQ(cases.size(), 502u);
   for (const BreakCase& each : cases) {
-    EXPECT_EQ(sentence_boundaries({each.text.data(), static_cast<int64_t>(each.text.size())}), each.breaks) << each.line;
+    EXPECT_EQ(sentence_boundaries({each.text.data(), static_cast<int64_t>(each.text.size())}), each.breaks)
+        << each.line;
   }
 }
 

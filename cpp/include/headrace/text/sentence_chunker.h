@@ -5,8 +5,8 @@
 
 namespace headrace::text {
 
-/// As many whole sentences in a chunk as the limit allows; a sentence longer than that is cut as RecursiveChunker
-/// cuts. An overlap is made of whole sentences too, so that it may be none.
+/// As many whole sentences in a chunk as the limit allows; a sentence longer than that is cut as
+/// RecursiveChunker cuts. An overlap is made of whole sentences too, so that it may be none.
 class SentenceChunker final : public Chunker {
  public:
   /// Throws ConfigurationError.
