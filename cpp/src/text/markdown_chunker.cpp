@@ -56,7 +56,7 @@ class MarkdownCut {
       const MarkdownBlock& block = outline_.blocks[block_++];
       if (!block.is_table || !needs_header(block)) continue;
       // A heading or a line of introduction goes with the table.
-      if (measure_.count(start, block.body) > limit_ / 4) {
+      if (measure_.count(start, text_.skip_blanks(block.body)) > limit_ / 4) {
         cutter_.run(start, block.start, out_);
         note(under(heading));
         start = block.start;
@@ -72,14 +72,14 @@ class MarkdownCut {
   bool needs_header(const MarkdownBlock& table) const {
     const int64_t end = text_.trim_end(table.start, table.end);
     if (measure_.window_end(table.start, 0) >= end || text_.skip_blanks(table.body) >= end) return false;
-    return measure_.count(table.start, table.body) <= limit_ / 2;
+    return measure_.count(table.start, text_.skip_blanks(table.body)) <= limit_ / 2;
   }
 
   // The rows are cut as if the header stood before each chunk; before the first one it does, behind
   // text[start].
   void table(int64_t start, const MarkdownBlock& table, int64_t heading) {
     const size_t first = out_.spans.size();
-    row_cutter_.reserve(measure_.count(start, table.body));
+    row_cutter_.reserve(measure_.count(start, text_.skip_blanks(table.body)));
     row_cutter_.run(table.body, table.end, out_);
     out_.spans[first].start = text_.skip_blanks(start);
     ChunkNote common = under(heading);
