@@ -70,6 +70,7 @@ class Uses:
     escaped: set[Ref] = field(default_factory=set)
     calls: list[Call] = field(default_factory=list)
     imports: list[Import] = field(default_factory=list)
+    attributes: set[str] = field(default_factory=set)  # names read from anything
 
 
 def trace(code: CodeType, known: Mapping[str, Value] | None = None) -> Uses:
@@ -284,6 +285,7 @@ def _store_global(tracer: _Tracer, instruction: dis.Instruction) -> None:
 @_on("LOAD_ATTR", "LOAD_METHOD")
 def _load_attribute(tracer: _Tracer, instruction: dis.Instruction) -> None:
     owner, name = tracer.pop(), instruction.argval
+    tracer.uses.attributes.add(name)
     if name in MUTATORS:
         tracer.uses.mutated |= owner
     if _effect(instruction) > 0:
