@@ -1,0 +1,84 @@
+#include "sqlite_store.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "headrace/base/error.h"
+#include "schema.h"
+
+namespace headrace {
+
+namespace sqlite {
+
+namespace {
+
+/// Makes the file 0600 before SQLite does it with the umask's rights; -wal and -shm take theirs from it.
+std::string prepare_file(const std::string& path, bool create) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) == 0) {
+    if (S_ISDIR(info.st_mode)) throw StorageError("the store " + path + " is a folder: give the path of a file");
+    return path;
+  }
+  if (!create) throw StorageError("there is no store at " + path);
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) throw StorageError("the store " + path + " can't be made: " + std::strerror(errno));
+  ::close(fd);
+  return path;
+}
+
+}  // namespace
+
+SqliteStore::SqliteStore(std::string path, bool create, const Env& env)
+    : path_(prepare_file(path, create)), env_(env), db_(path_, Mode::kWrite), blobs_(path_ + "-blobs", env),
+      mark_(path_ + "-mark", true) {
+  prepare_schema(db_, path_, !env.network_file_system(path_).empty());
+  check_mark();
+}
+
+SqliteStore::~SqliteStore() {
+  {
+    const std::lock_guard lock(queue_lock_);
+    stop_ = true;
+  }
+  queue_grew_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void SqliteStore::check_mark() {
+  const std::int64_t acknowledged = mark_.read();
+  const Table meta = db_.query("SELECT value FROM meta WHERE name='commits'", {});
+  commit_number_ = std::get<std::int64_t>(meta.rows.at(0).at(0));
+  if (commit_number_ < acknowledged) {
+    throw CheckpointCorruptionError("the store " + path_ + " has lost " + std::to_string(acknowledged - commit_number_) +
+                                    " acknowledged commits (its write-ahead log is damaged): restore it from a copy");
+  }
+}
+
+std::int64_t SqliteStore::execute(const std::string& sql, const std::vector<Cell>& arguments) {
+  const std::lock_guard writing(writing_);
+  std::int64_t changed = 0;
+  transaction([&] {
+    Statement statement = db_.prepare(sql);
+    for (std::size_t i = 0; i < arguments.size(); ++i) statement.bind_cell(static_cast<int>(i) + 1, arguments[i]);
+    statement.run();
+    changed = db_.changes();
+  });
+  return changed;
+}
+
+std::unique_ptr<Reader> SqliteStore::reader() { return make_reader(path_, env_); }
+
+}  // namespace sqlite
+
+std::shared_ptr<RunStore> open_store(const std::string& location, bool create, const Env& env) {
+  if (location.rfind("postgresql://", 0) == 0) {
+    throw ConfigurationError("a PostgreSQL run store is not available in this version: give the path of a file");
+  }
+  return std::make_shared<sqlite::SqliteStore>(location, create, env);
+}
+
+}  // namespace headrace

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <unordered_map>
+
+#include "blobs.h"
+#include "headrace/store/run_store.h"
+#include "mark.h"
+#include "sqlite.h"
+
+namespace headrace::sqlite {
+
+/// The journal in one SQLite file: one writing connection, used by one thread at a time (the journal's thread
+/// while a run is on), and any number of readers with connections of their own.
+class SqliteStore final : public RunStore {
+ public:
+  SqliteStore(std::string path, bool create, const Env& env);
+  ~SqliteStore() override;
+
+  const std::string& location() const override { return path_; }
+  Claim begin_run(const RunSpec& spec) override;
+  void append(Batch batch) override;
+  void flush() override;
+  void end_run(const std::string& status, const std::string& message) override;
+  std::unique_ptr<Reader> reader() override;
+  std::int64_t execute(const std::string& sql, const std::vector<Cell>& arguments) override;
+  std::vector<std::string> verify() override;
+  std::int64_t prune(std::int64_t keep_last) override;
+
+ private:
+  struct ActiveRun {
+    std::int64_t number = 0;
+    std::int64_t pipeline = 0;
+    std::int64_t token = 0;  ///< fencing: a newer owner has a higher one
+    std::string id;
+    std::int64_t events = 0;
+    std::string event_head;
+    std::unique_ptr<Lease> lease;
+  };
+
+  // claim.cpp
+  std::int64_t pipeline_id(const std::string& name);
+  std::unique_ptr<Lease> take_lease(const RunSpec& spec, std::int64_t pipeline);
+  void start_or_resume(const RunSpec& spec, Claim& claim);
+  void register_stages(const RunSpec& spec, Claim& claim);
+  std::int64_t register_space(std::int64_t pipeline, const std::string& name, const std::string& parent);
+  std::int64_t register_stage(std::int64_t pipeline, const StageSpec& spec, const std::string& form,
+                              std::int64_t space, StageTable* table);
+  void check_count(std::int64_t table, std::int64_t expected);
+
+  // journal.cpp
+  void work();
+  void commit(std::deque<Batch>& group);
+  void write(const Batch& batch);
+  void write_unit(const UnitRow& row);
+  void write_item(const ItemRow& row);
+  void write_gone(std::int64_t space, ItemId item);
+  void write_event(const EventRow& row);
+  void write_stage(const StageRow& row);
+  void write_failure(const FailureRow& row);
+  void finish_group();
+  void acknowledge();
+  void transaction(const std::function<void()>& body);
+  Statement& cached(const std::string& sql);
+
+  void check_mark();
+  std::string lease_path() const { return path_ + "-lease"; }
+
+  const std::string path_;
+  const Env& env_;
+  Connection db_;
+  Blobs blobs_;
+  Mark mark_;
+  std::mutex writing_;  ///< guards db_, statements_ and all that belongs to the open transaction
+  std::unordered_map<std::string, Statement> statements_;
+  std::unordered_map<std::int64_t, Statement*> unit_inserts_;
+  std::unordered_map<std::int64_t, std::int64_t> new_units_;  ///< table -> records added in this transaction
+  std::unordered_map<std::int64_t, std::int64_t> new_items_;  ///< space -> items added in this transaction
+  std::int64_t commit_number_ = 0;
+  std::optional<ActiveRun> run_;
+
+  std::mutex queue_lock_;  ///< guards what follows
+  std::condition_variable queue_grew_;
+  std::condition_variable queue_drained_;
+  std::deque<Batch> queue_;
+  std::exception_ptr error_;
+  bool busy_ = false;
+  bool stop_ = false;
+  std::thread thread_;
+};
+
+/// Opens a file for reading; null Mode check is the caller's.
+std::unique_ptr<Reader> make_reader(const std::string& path, const Env& env);
+
+/// Hash of one event over the hash before it.
+std::string event_hash(const std::string& previous, const std::string& run, std::int64_t sequence, std::int64_t at_ms,
+                       const EventRow& row);
+
+/// Checksum of an item's row.
+std::uint64_t item_seal(const ItemRow& row, std::int64_t first_run, std::int64_t gone_run) noexcept;
+
+}  // namespace headrace::sqlite
