@@ -82,11 +82,12 @@ bool Runner::Engine::look_up_unit(const StageState& state, Unit& unit, Reader& r
   const bool replay = state.mode == StageMode::kReplay;
   if (record && !unit.reconcile && (replay || options_.skip_existing) &&
       (replay || record->input == identity(state, unit))) {
-    result.value = std::move(record->value);
+    result.value = record->value;
     if (!is_step(state) || replay || record->run == info.number || !state.waits.empty() ||
-        state.stage->still_valid(info, result.value)) {
+        state.stage->still_valid(info, *record)) {
       return true;
     }
+    result.value = {};
   }
   if (replay) {
     result.fault = Fault{"StateInconsistencyError", "nothing is recorded for it: run this stage first", "",

@@ -35,7 +35,7 @@ std::unique_ptr<SourceStream> Stage::open(const RunInfo&) {
 std::vector<Emitted> Stage::split(const RunInfo&, const Value&) {
   throw WorkflowValidationError("stage '" + name_ + "' does not make items: nothing can map over it");
 }
-bool Stage::still_valid(const RunInfo&, const Value&) { return true; }
+bool Stage::still_valid(const RunInfo&, const Checkpoint&) { return true; }
 
 std::vector<std::string> dependencies(const Stage& stage) {
   std::vector<std::string> names = stage.after;

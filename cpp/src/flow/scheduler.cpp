@@ -172,6 +172,8 @@ void Runner::Engine::pull(std::unique_lock<std::mutex>& lock, int stage) {
   const std::int64_t began = steady_ns();
   try {
     more = stream->next(kSlice * 2, emitted);
+  } catch (const FaultError& error) {
+    fault = error.fault();
   } catch (const Error& error) {
     fault = Fault{"Error", error.what(), "", Category::kPermanent, false, false};
   }

@@ -49,6 +49,31 @@ class SqliteReader final : public Reader {
     return last.integer(0);
   }
 
+  void results(std::int64_t table, std::int64_t run,
+               const std::function<void(const std::string&, Value)>& visit) override {
+    Statement stage = db_.prepare("SELECT space FROM stage WHERE id=?1");
+    if (!stage.bind(1, table).step()) throw StorageError("the store " + path_ + " has no stage " + std::to_string(table));
+    const std::int64_t space = stage.integer(0);
+    stage.reset();
+    const std::string current = "SELECT item, input, value, seal, run, micros FROM " + units_table(table) + " WHERE run<=?1";
+    const std::string older =
+        "SELECT item, input, value, seal, run, micros FROM history WHERE stage=?2 AND run<=?1 AND superseded>?1";
+    const std::string all = "(" + current + " UNION ALL " + older + ") u";
+    const std::string alive = " WHERE i.first_run<=?1 AND (i.gone_run IS NULL OR i.gone_run>?1)";
+    const std::string columns = "SELECT u.item, u.input, u.value, u.seal, u.run, u.micros, ";
+    Statement rows = db_.prepare(space == 0 ? columns + "'' FROM " + all
+                                            : columns + "i.key FROM " + all + " JOIN " + items_table(space) +
+                                                  " i ON i.id=u.item" + alive + " ORDER BY i.parent, i.sequence, i.id");
+    rows.bind(1, run).bind(2, table);
+    while (rows.step()) {
+      Checkpoint unit{rows.integer(0), static_cast<std::uint64_t>(rows.integer(1)), read_value(rows, 2, db_, blobs_),
+                      rows.integer(4), rows.integer(5)};
+      const std::string key = rows.text(6);
+      if (unit.seal(hash64(key)) != static_cast<std::uint64_t>(rows.integer(3))) damaged(table, unit.item);
+      visit(key, std::move(unit.value));
+    }
+  }
+
   bool has_intent(std::int64_t table, ItemId item) override {
     Statement& find = cached("SELECT 1 FROM effect WHERE stage=?1 AND item=?2");
     const bool found = find.bind(1, table).bind(2, item).step();
@@ -70,7 +95,11 @@ class SqliteReader final : public Reader {
                     row.integer(4)};
     const auto seal = static_cast<std::uint64_t>(row.integer(2));
     row.reset();
-    if (unit.seal(key_hash) == seal) return unit;
+    if (unit.seal(key_hash) != seal) damaged(table, item);
+    return unit;
+  }
+
+  [[noreturn]] void damaged(std::int64_t table, ItemId item) const {
     throw CheckpointCorruptionError("the store " + path_ + ": record " + std::to_string(item) + " of " +
                                     units_table(table) + " is not what was recorded; restore it from a copy");
   }

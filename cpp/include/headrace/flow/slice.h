@@ -61,6 +61,16 @@ struct Fault {
   bool fatal = false;  ///< not the item's fault (damage, a full disk): the run must stop
 };
 
+/// Thrown by a stage outside of a unit: by a source's own code, by a value that can't be split into items.
+class FaultError : public PipelineError {
+ public:
+  explicit FaultError(Fault fault) : PipelineError(fault.message), fault_(std::move(fault)) {}
+  const Fault& fault() const noexcept { return fault_; }
+
+ private:
+  Fault fault_;
+};
+
 /// What became of a unit.
 struct UnitResult {
   std::optional<Fault> fault;  ///< empty: it is done

@@ -43,7 +43,7 @@ class Stage {
   virtual std::unique_ptr<SourceStream> open(const RunInfo& run);
   virtual std::vector<Emitted> split(const RunInfo& run, const Value& value);
   /// A step without dependencies: false where what it saw of the world may have changed since `recorded`.
-  virtual bool still_valid(const RunInfo& run, const Value& recorded);
+  virtual bool still_valid(const RunInfo& run, const Checkpoint& recorded);
 
  private:
   std::string name_;

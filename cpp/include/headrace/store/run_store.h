@@ -80,6 +80,10 @@ class Reader {
                      const std::function<void(const ItemRow&)>& visit) = 0;
   /// Highest id ever given in a space; 0: none.
   virtual ItemId last_item(std::int64_t space) = 0;
+  /// Results of a stage's table as one run left them, in the order of the items, each checked against its seal.
+  /// The key of a step's result is empty.
+  virtual void results(std::int64_t table, std::int64_t run,
+                       const std::function<void(const std::string& key, Value value)>& visit) = 0;
   virtual bool has_intent(std::int64_t table, ItemId item) = 0;
   virtual Table query(const std::string& sql, const std::vector<Cell>& arguments = {}) = 0;
 };

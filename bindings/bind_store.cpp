@@ -1,0 +1,87 @@
+#include "headrace/store/run_store.h"
+
+#include "pybind.h"
+
+using namespace headrace;
+
+namespace {
+
+py::object to_python(const Cell& cell) {
+  if (const auto* number = std::get_if<std::int64_t>(&cell)) return py::int_(*number);
+  if (const auto* real = std::get_if<double>(&cell)) return py::float_(*real);
+  if (const auto* text = std::get_if<std::string>(&cell)) return py::str(*text);
+  if (const auto* blob = std::get_if<Bytes>(&cell)) return py::bytes(blob->data);
+  return py::none();
+}
+
+Cell to_cell(py::handle value) {
+  if (value.is_none()) return std::monostate{};
+  if (py::isinstance<py::bytes>(value)) return Bytes{value.cast<std::string>()};
+  if (py::isinstance<py::str>(value)) return value.cast<std::string>();
+  if (py::isinstance<py::float_>(value)) return value.cast<double>();
+  return value.cast<std::int64_t>();
+}
+
+std::vector<Cell> to_cells(const py::sequence& arguments) {
+  std::vector<Cell> cells;
+  for (const py::handle argument : arguments) cells.push_back(to_cell(argument));
+  return cells;
+}
+
+py::tuple to_python(const Table& table) {
+  py::list rows;
+  for (const auto& row : table.rows) {
+    py::tuple cells(row.size());
+    for (std::size_t i = 0; i < row.size(); ++i) cells[i] = to_python(row[i]);
+    rows.append(cells);
+  }
+  return py::make_tuple(py::cast(table.columns), rows);
+}
+
+py::tuple query(RunStore& store, const std::string& sql, const py::sequence& arguments) {
+  const auto cells = to_cells(arguments);
+  Table table;
+  {
+    const py::gil_scoped_release release;
+    table = store.reader()->query(sql, cells);
+  }
+  return to_python(table);
+}
+
+std::int64_t execute(RunStore& store, const std::string& sql, const py::sequence& arguments) {
+  const auto cells = to_cells(arguments);
+  const py::gil_scoped_release release;
+  return store.execute(sql, cells);
+}
+
+/// Rows (key JSON or None, value as str or bytes) of a stage as one run left them.
+py::list results(RunStore& store, std::int64_t stage, std::int64_t run) {
+  std::vector<std::pair<std::string, Value>> found;
+  {
+    const py::gil_scoped_release release;
+    store.reader()->results(stage, run, [&](const std::string& key, Value value) { found.emplace_back(key, std::move(value)); });
+  }
+  py::list rows;
+  for (const auto& [key, value] : found) {
+    const std::string_view bytes = value.bytes();
+    const py::object data = value.text() ? py::object(py::str(bytes.data(), bytes.size())) : py::object(py::bytes(bytes.data(), bytes.size()));
+    rows.append(py::make_tuple(key.empty() ? py::object(py::none()) : py::object(py::str(key)), data));
+  }
+  return rows;
+}
+
+}  // namespace
+
+void bind_store(py::module_& m) {
+  using release = py::call_guard<py::gil_scoped_release>;
+  py::class_<RunStore, std::shared_ptr<RunStore>>(m, "RunStore", "The journal of runs in one SQLite file.")
+      .def_property_readonly("location", &RunStore::location)
+      .def("query", &query, py::arg("sql"), py::arg("arguments") = py::tuple(), "Read-only SQL: (columns, rows).")
+      .def("execute", &execute, py::arg("sql"), py::arg("arguments") = py::tuple(), "One durable writing statement.")
+      .def("results", &results, py::arg("stage"), py::arg("run"), "Checked results of a stage's table in a run.")
+      .def("flush", &RunStore::flush, release(), "Waits until all that was appended is durable.")
+      .def("verify", &RunStore::verify, release(), "One line a fault; empty: nothing was altered or left out.")
+      .def("prune", &RunStore::prune, py::arg("keep_last"), release(), "Forgets all but the newest runs.");
+  m.def("open_store", [](const std::string& location, bool create) { return open_store(location, create); },
+        py::arg("location"), py::arg("create") = true, release(), "Opens a run store.");
+}

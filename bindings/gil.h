@@ -1,0 +1,23 @@
+#pragma once
+
+#include "pybind.h"
+
+// How C++ threads meet the interpreter. pybind11's gil_scoped_acquire makes and destroys a thread state each time on
+// a thread that Python didn't start (7 us); here each thread keeps its own (30 ns).
+// Rule: nothing waits for one of our mutexes while it holds the GIL; every entry point releases it first.
+
+/// Holds the GIL on any thread, from construction to destruction. Must not be nested.
+class WithGil {
+ public:
+  WithGil();
+  WithGil(const WithGil&) = delete;
+  WithGil& operator=(const WithGil&) = delete;
+  ~WithGil();
+
+ private:
+  bool nested_ = false;
+};
+
+/// Keeps a Python object for code that knows nothing of Python: released with the GIL, whoever lets go last.
+std::shared_ptr<void> keep(py::object object);
+inline py::handle kept(const std::shared_ptr<void>& keeper) { return {static_cast<PyObject*>(keeper.get())}; }

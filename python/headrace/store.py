@@ -1,0 +1,223 @@
+"""Run stores: the journal, read while a run writes; history, events, verification, retention."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from headrace import _core
+from headrace._internal import codecs
+from headrace._internal.keys import key_from_json, key_to_json
+from headrace._internal.reports import progress_report, stored_stage
+from headrace.errors import ConfigurationError
+from headrace.types import Failure, Key, ProgressReport, StageReport, Status
+
+__all__ = ["Store", "StoredRun", "open_store"]
+
+_RUN = "SELECT r.number, r.id, p.name, r.status, r.params, r.started_ms, r.finished_ms, r.message, r.graph FROM run r JOIN pipeline p ON p.id=r.pipeline "
+
+
+def open_store(location: str | os.PathLike[str]) -> Store:
+    """Open a run store to look at it: ``"runs.db"``. StorageError where there is none, or the file isn't one."""
+    return Store(_core.open_store(_path(location), False))
+
+
+def as_store(store: Any) -> Store:
+    """A store, given one or its location; made where it is missing."""
+    return store if isinstance(store, Store) else Store(_core.open_store(_path(store), True))
+
+
+def _path(location: Any) -> str:
+    try:
+        return os.fspath(location)
+    except TypeError:
+        raise ConfigurationError(f"store={location!r} is neither the path of a file nor an open store") from None
+
+
+class Store:
+    """A run store. Reading never waits for a run that writes, in this process or another."""
+
+    def __init__(self, core: _core.RunStore) -> None:
+        self._core = core
+
+    @property
+    def location(self) -> str:
+        """Path of the store's file."""
+        return self._core.location
+
+    def sql(self, query: str, *arguments: Any) -> list[dict[str, Any]]:
+        """Run a read-only SQL query; one dict a row. The tables are described in docs/run_store.md."""
+        columns, rows = self._core.query(query, arguments)
+        return [dict(zip(columns, row, strict=True)) for row in rows]
+
+    def runs(self, pipeline: str | None = None) -> list[StoredRun]:
+        """All runs, newest first."""
+        where, arguments = ("", ()) if pipeline is None else ("WHERE p.name=? ", (pipeline,))
+        _, rows = self._core.query(_RUN + where + "ORDER BY r.number DESC", arguments)
+        return [StoredRun(self, *row) for row in rows]
+
+    def run(self, run_id: str) -> StoredRun:
+        """The run of that id. ConfigurationError where there is none."""
+        _, rows = self._core.query(_RUN + "WHERE r.id=?", (run_id,))
+        if not rows:
+            raise ConfigurationError(f"the store {self.location} has no run '{run_id}': `headrace runs` lists them")
+        return StoredRun(self, *rows[0])
+
+    def events(self, run_id: str) -> list[dict[str, Any]]:
+        """What happened in a run, in order: dicts with sequence, at_ms, kind, stage, detail."""
+        number = self.run(run_id).number
+        query = "SELECT sequence, at_ms, kind, stage, detail FROM event WHERE run=? ORDER BY sequence"
+        return [{**row, "detail": json.loads(row["detail"])} for row in self.sql(query, number)]
+
+    def verify(self) -> list[str]:
+        """Walk everything; one line a fault. Empty: nothing was altered or left out."""
+        return list(self._core.verify())
+
+    def prune(self, keep_last: int) -> int:
+        """Forget all but the newest ``keep_last`` runs of each pipeline, and what only they need."""
+        return self._core.prune(keep_last)
+
+    def approve(self, pipeline: str, stage: str, key: Key | None = None, note: str = "") -> None:
+        """Let an output that a guard refused pass: a durable, audited decision. ConfigurationError: nothing to approve."""
+        text = "" if key is None else key_to_json(key)
+        size = self.recall(pipeline, f"refused:{stage}:{text}")
+        if size is None:
+            raise ConfigurationError(f"no guard has refused an output of stage '{stage}' in pipeline '{pipeline}'")
+        at = "CAST(strftime('%s', 'now') AS INTEGER) * 1000"
+        insert = f"INSERT OR REPLACE INTO approval VALUES(?, ?, ?, ?, {at}, ?)"  # noqa: S608 - no outside text
+        self._core.execute(insert, (pipeline, stage, text, int(size), note))
+
+    def approved(self, pipeline: str, stage: str, key: str) -> int | None:
+        """The size that was approved for a stage and key (JSON); None: none."""
+        query = "SELECT size FROM approval WHERE pipeline=? AND stage=? AND key=?"
+        _, rows = self._core.query(query, (pipeline, stage, key))
+        return int(rows[0][0]) if rows else None
+
+    def settle(self, pipeline: str, stage: str, key: Key | None = None) -> bool:
+        """Take back the intent of an effect whose outcome nobody knew, after you have seen to it by hand."""
+        items = self.sql("SELECT s.id, s.space FROM stage s JOIN pipeline p ON p.id=s.pipeline WHERE p.name=? AND s.name=?", pipeline, stage)
+        if not items:
+            raise ConfigurationError(f"the store has no stage '{stage}' of pipeline '{pipeline}'")
+        table, space = items[0]["id"], items[0]["space"]
+        item = 1
+        if key is not None:
+            found = self.sql(f"SELECT id FROM items_{int(space)} WHERE key=? AND gone_run IS NULL", key_to_json(key))  # noqa: S608
+            item = found[0]["id"] if found else 0
+        return self._core.execute("DELETE FROM effect WHERE stage=? AND item=?", (table, item)) > 0
+
+    def recall(self, pipeline: str, name: str) -> Any:
+        """A small value that the engine remembers about a pipeline."""
+        _, rows = self._core.query("SELECT value FROM state WHERE owner=? AND name=?", (f"pipeline:{pipeline}", name))
+        return rows[0][0] if rows else None
+
+    def remember(self, core: _core.RunStore, pipeline: str, name: str, value: str | int) -> None:
+        """Remember a small value durably, through the connection of the run that works."""
+        core.execute("INSERT OR REPLACE INTO state VALUES(?, ?, ?)", (f"pipeline:{pipeline}", name, value))
+
+    def results(self, pipeline: str, stage: str, number: int, known: Mapping[str, type] | None = None) -> Any:
+        """Results of a stage as run ``number`` left them: key -> value; a step's: its value, None where it has none."""
+        query = "SELECT s.id, s.space FROM stage s JOIN pipeline p ON p.id=s.pipeline WHERE p.name=? AND s.name=?"
+        _, rows = self._core.query(query, (pipeline, stage))
+        if not rows:
+            return {}
+        failed = self._failed(pipeline, stage, number)
+        found = self._core.results(rows[0][0], number)
+        if rows[0][1] == 0:
+            return codecs.loads(found[0][1], known or {}) if found and None not in failed else None
+        keyed = ((key_from_json(key), data) for key, data in found)
+        return {key: codecs.loads(data, known or {}) for key, data in keyed if not _is_failed(key, failed)}
+
+    def _failed(self, pipeline: str, stage: str, number: int) -> set[Key | None]:
+        """Keys that failed in the run at this stage or before it: what is recorded of them is of an older run."""
+        graph = self.sql("SELECT graph FROM run WHERE number=?", number)
+        before = {entry["name"]: entry["after"] for entry in json.loads(graph[0]["graph"])} if graph else {}
+        names, ahead = {stage}, list(before.get(stage, ()))
+        while ahead:
+            name = ahead.pop()
+            if name not in names:
+                names.add(name)
+                ahead.extend(before.get(name, ()))
+        rows = self.sql("SELECT stage, key FROM failure WHERE run=?", number)
+        return {key_from_json(row["key"]) for row in rows if row["stage"] in names}
+
+    def __repr__(self) -> str:
+        return f"<Store {self.location}: {len(self.runs())} runs>"
+
+    def _repr_html_(self) -> str:
+        from headrace.widgets.html import runs_table
+
+        return runs_table(self.runs())
+
+
+def _is_failed(key: Key | None, failed: set[Key | None]) -> bool:
+    if not failed:
+        return False
+    if isinstance(key, tuple):
+        return key in failed or key[0] in failed or any(key[:length] in failed for length in range(1, len(key)))
+    return key in failed
+
+
+class StoredRun:
+    """A run out of the journal; also one that another process is working on."""
+
+    def __init__(self, store: Store, number: int, run_id: str, pipeline: str, status: str, params: str,
+                 started_ms: int, finished_ms: int | None, message: str, graph: str) -> None:  # fmt: skip
+        self.store = store
+        self.number = number
+        self.id = run_id
+        self.pipeline = pipeline
+        self.status = Status(status)
+        self.params: dict[str, Any] = json.loads(params)
+        self.started_at = started_ms / 1000
+        self.finished_at = None if finished_ms is None else finished_ms / 1000
+        self.message = message
+        self._graph = json.loads(graph)
+
+    def results(self, stage: Any) -> Any:
+        """Results of a stage: key -> value; a step's: its value. Classes of the pipeline's own come as records."""
+        return self.store.results(self.pipeline, stage if isinstance(stage, str) else stage.name, self.number)
+
+    @property
+    def failures(self) -> list[Failure]:
+        """The dead letters of the run."""
+        query = "SELECT stage, key, error_type, message, attempts, category FROM failure WHERE run=?"
+        return [Failure(row["stage"], key_from_json(row["key"]), *list(row.values())[2:]) for row in self.store.sql(query, self.number)]
+
+    @property
+    def stages(self) -> list[StageReport]:
+        """One report a stage, as last recorded (a live run records twice a second)."""
+        query = ("SELECT name, form, status, total, executed, skipped, failed, retries, seconds, first_ms, last_ms, "
+                 "latency FROM run_stage WHERE run=? ORDER BY position")  # fmt: skip
+        after = {entry["name"]: entry["after"] for entry in self._graph}
+        return [stored_stage(list(row.values()), after.get(row["name"], ())) for row in self.store.sql(query, self.number)]
+
+    def progress(self) -> ProgressReport:
+        """How far the run is: a query, from any process."""
+        end = self.finished_at
+        if end is None:
+            last = self.store.sql("SELECT max(at_ms) AS at FROM sample WHERE run=?", self.number)[0]["at"]
+            end = (last or self.started_at * 1000) / 1000
+        warnings = self.store.sql("SELECT count(*) AS n FROM event WHERE run=? AND kind='warning'", self.number)[0]["n"]
+        return progress_report(self.stages, max(0.0, end - self.started_at), warnings)
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """What happened, in order."""
+        return self.store.events(self.id)
+
+    @property
+    def samples(self) -> list[dict[str, Any]]:
+        """Memory and processor time, once a second: dicts with at_ms, rss_bytes, cpu_ms."""
+        return self.store.sql("SELECT at_ms, rss_bytes, cpu_ms FROM sample WHERE run=? ORDER BY at_ms", self.number)
+
+    def __repr__(self) -> str:
+        return f"<Run {self.id} of '{self.pipeline}': {self.status}>"
+
+    def _repr_html_(self) -> str:
+        from headrace.widgets.html import run_view
+
+        return run_view(self)
+
+
