@@ -111,6 +111,7 @@ bool Runner::Engine::look_up_children(const StageState& state, Unit& unit, Reade
   const bool replay = state.mode == StageMode::kReplay;
   if (!parent || (!replay && (!options_.skip_existing || parent->input != identity(state, unit)))) {
     unit.replaces = parent.has_value();
+    if (parent && state.stage->policy.guarded) unit.previous = parent->value;
     if (replay) {
       result.fault = Fault{"StateInconsistencyError", "nothing is recorded for it: run this stage first", "",
                            Category::kConfiguration, false, false};

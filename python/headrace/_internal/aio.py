@@ -1,0 +1,65 @@
+"""Stages that are ``async def``: one event loop in a thread of its own, shared by all runs of the process."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from headrace.errors import TimeoutError
+
+__all__ = ["in_slices"]
+
+_lock = threading.Lock()
+_loop: asyncio.AbstractEventLoop | None = None
+
+
+def _running_loop() -> asyncio.AbstractEventLoop:
+    global _loop  # noqa: PLW0603 - one loop a process, made when first needed
+    with _lock:
+        if _loop is None or _loop.is_closed():
+            _loop = asyncio.new_event_loop()
+            threading.Thread(target=_loop.run_forever, name="headrace-async", daemon=True).start()
+        return _loop
+
+
+def in_slices(function: Callable[..., Any], form: str, timeout: float | None) -> Callable[..., Any]:
+    """The coroutine function as one that takes the contexts and values of a slice and runs them side by side.
+
+    Returns a list of (True, result) and (False, error). A unit that takes too long is really cancelled.
+    """
+
+    async def one(ctx: Any, value: Any) -> tuple[bool, Any]:
+        arguments = (ctx,) if form == "step" else (ctx, value)
+        try:
+            return True, await asyncio.wait_for(_until_cancelled(function(*arguments), ctx), timeout)
+        except builtins.TimeoutError as error:
+            late = timeout is not None and not isinstance(error, TimeoutError) and not str(error)
+            return False, TimeoutError(f"did not finish in {timeout:g} s; it was cancelled") if late else error
+        except Exception as error:
+            return False, error
+
+    async def all_of(contexts: Sequence[Any], values: Sequence[Any]) -> list[tuple[bool, Any]]:
+        return list(await asyncio.gather(*(one(ctx, value) for ctx, value in zip(contexts, values, strict=True))))
+
+    def run(contexts: Sequence[Any], values: Sequence[Any]) -> list[tuple[bool, Any]]:
+        return asyncio.run_coroutine_threadsafe(all_of(contexts, values), _running_loop()).result()
+
+    return run
+
+
+async def _until_cancelled(work: Coroutine[Any, Any, Any], ctx: Any) -> Any:
+    """Waits for the work, and gives it up soon after the run is cancelled."""
+    task = asyncio.ensure_future(work)
+    try:
+        while True:
+            done, _ = await asyncio.wait({task}, timeout=0.1)
+            if done:
+                return task.result()
+            if ctx.cancelled:
+                raise InterruptedError("the run was cancelled while it was waiting")
+    finally:
+        if not task.done():
+            task.cancel()

@@ -1,0 +1,140 @@
+"""What the C++ side of a Python stage asks of Python: contexts, codecs, errors, keys, items."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from headrace._core import UnitView
+from headrace._internal import codecs, failures
+from headrace._internal.keys import children_of, key_from_json, key_to_json
+from headrace.context import Context
+from headrace.errors import ConfigurationError, StageError
+from headrace.types import Empty, Failed, Item, Key, Ok, Retry
+
+__all__ = ["RunScope", "StageGlue"]
+
+
+@dataclass
+class RunScope:
+    """What all stages of one run share."""
+
+    pipeline: str
+    params: Mapping[str, Any]
+    config: Mapping[str, Any]
+    seed: int
+    run_id: str = ""
+    warn: Callable[[str, str, str], None] = lambda stage, key, text: None
+    results: Callable[[str], Any] = lambda stage: {}
+    recall: Callable[[str], Any] = lambda name: None
+    remember: Callable[[str, Any], None] = lambda name, value: None
+    approved: Callable[[str, str], int | None] = lambda stage, key: None
+
+
+class LookupFailedError(RuntimeError):
+    """A stage answered ``hr.Failed``: nothing is known, so nothing is passed on."""
+
+
+@dataclass
+class StageGlue:
+    """One stage of one run, as its C++ half sees it."""
+
+    name: str
+    scope: RunScope
+    retry: Retry
+    known: Mapping[str, type] = field(default_factory=dict)
+    on_removed: Callable[[Context, Key], Any] | None = None
+    codec: Any = None
+    unchanged: Callable[[str], bool] = lambda fingerprint: True
+
+    def context(self, view: UnitView) -> Context:
+        """A context for the unit that ``view`` shows."""
+        return Context(self.scope, self.name, view)
+
+    def encode(self, value: Any) -> str | bytes:
+        """The journal's form of what the stage returned."""
+        if isinstance(value, Ok):
+            value = value.value
+        elif isinstance(value, Empty):
+            value = []
+        elif isinstance(value, Failed):
+            raise LookupFailedError(value.reason)
+        if self.codec is not None:
+            return codecs.wrap(self.codec, value)
+        return codecs.dumps(value)
+
+    def decode(self, data: str | bytes) -> Any:
+        """The value of the journal's form; also of what other stages' codecs wrote."""
+        return codecs.loads(data, self.known)
+
+    def key(self, text: str) -> Key | None:
+        """An item's key from its JSON."""
+        return key_from_json(text)
+
+    def describe(self, error: BaseException) -> tuple[str, str, str, str, bool]:
+        """(type, one clean line, traceback, category, worth a retry) of an exception."""
+        lines = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        again = self.retry.applies_to(error) and not isinstance(error, ConfigurationError)
+        message = error.message if isinstance(error, StageError) else str(error)
+        return (
+            type(error).__name__,
+            failures.sanitise(message) or type(error).__name__,
+            failures.sanitise_traceback(lines),
+            failures.categorise(error),
+            again,
+        )
+
+    def children(self, answer: Any) -> Iterable[tuple[str, None, Any, None]]:
+        """The children that a flat_map returned."""
+        if isinstance(answer, Failed):
+            raise LookupFailedError(answer.reason)
+        return children_of(answer.value if isinstance(answer, Ok) else answer, self.name)
+
+    def split(self, value: Any) -> Iterable[tuple[str, None, Any, None]]:
+        """The items of a step's value, for those that map over it."""
+        return children_of(value, self.name)
+
+    def items(self, function: Callable[[Context], Iterable[Any]], ctx: Context) -> Iterator[tuple[Any, ...]]:
+        """The items of a source, as (key JSON, version, value, loader)."""
+        for item in function(ctx):
+            if isinstance(item, Item):
+                yield _source_item(item)
+            elif isinstance(item, tuple) and len(item) == 2:
+                yield key_to_json(item[0]), None, item[1], None
+            else:
+                raise ConfigurationError(
+                    f"source '{self.name}' yielded {type(item).__name__}: yield hr.Item(key, ...) or (key, value)"
+                )
+
+    def batch(self, function: Callable[..., Any], ctx: Context, values: Sequence[Any]) -> Sequence[Any]:
+        """The results of one batch, checked to be as many as its values."""
+        answers = function(ctx, values)
+        if isinstance(answers, (str, bytes, Mapping)) or not hasattr(answers, "__len__"):
+            if not isinstance(answers, Iterator):
+                raise ConfigurationError(
+                    f"batch '{self.name}' returned {type(answers).__name__}: return a list, one result a value"
+                )
+            answers = list(answers)
+        if len(answers) != len(values):
+            raise ConfigurationError(f"batch '{self.name}' returned {len(answers)} results for {len(values)} values")
+        return answers  # type: ignore[no-any-return]
+
+    def removed(self, ctx: Context, key: Key) -> None:
+        """An item is no more: the stage's own ``removed`` clears up behind it."""
+        if self.on_removed is not None:
+            self.on_removed(ctx, key)
+
+    def still_valid(self, fingerprint: str) -> bool:
+        """Whether what a root step saw of the world is unchanged since it recorded this value."""
+        return self.unchanged(fingerprint)
+
+
+def _source_item(item: Item) -> tuple[str, str | None, Any, Callable[[], Any] | None]:
+    version = None if item.version is None else f"{type(item.version).__name__}:{item.version}"
+    if item.load is not None and version is None:
+        return key_to_json(item.key), None, item.load(), None
+    if item.load is not None:
+        return key_to_json(item.key), version, None, item.load
+    return key_to_json(item.key), version, item.value, None

@@ -1,0 +1,237 @@
+"""A run: its progress while it goes on, its results and reports when it has ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from headrace import _core
+from headrace._internal import codecs, failures, world_state
+from headrace._internal.compile import compile_pipeline, stable_json
+from headrace._internal.glue import RunScope
+from headrace._internal.keys import key_from_json, key_to_json
+from headrace._internal.reports import stage_reports, to_progress
+from headrace.errors import ConfigurationError, HeadraceError, StageError
+from headrace.stage import stage_name
+from headrace.store import Store, as_store
+from headrace.types import Failure, Key, ProgressReport, StageReport, Status
+
+if TYPE_CHECKING:
+    from headrace.pipeline import Pipeline
+
+__all__ = ["Run"]
+
+
+class Run:
+    """One execution of a pipeline. What it recorded stays readable as long as the store keeps it."""
+
+    def __init__(self, pipeline: Pipeline, runner: _core.Runner, store: Store, scope: RunScope, options: Any) -> None:
+        self.pipeline = pipeline
+        self.store = store
+        self.params = scope.params
+        self._runner = runner
+        self._options = options
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self._runner.id
+
+    @property
+    def resumed(self) -> bool:
+        """Whether it went on with an unfinished run."""
+        return self._runner.resumed
+
+    @property
+    def status(self) -> Status:
+        """How the run stands."""
+        return Status(self._runner.status().name)
+
+    @property
+    def message(self) -> str:
+        """One line on why it stopped, where it didn't simply end."""
+        return self._runner.message()
+
+    def results(self, stage: Any) -> Any:
+        """Results of a stage (or its name): key -> value; of a step: its value. Failed items have none."""
+        name = stage_name(stage)
+        if name not in self.pipeline.stages:
+            known = ", ".join(self.pipeline.stages)
+            raise ConfigurationError(f"pipeline '{self.pipeline.name}' has no stage '{name}'; it has {known}")
+        return self.store.results(self.pipeline.name, name, self._runner.number, self._known)
+
+    @property
+    def failures(self) -> list[Failure]:
+        """The dead letters: units that failed for good."""
+        return [
+            Failure(stage, key_from_json(key), error_type, message, attempts, category)
+            for stage, key, error_type, message, attempts, category in self._runner.failures()
+        ]
+
+    @property
+    def stages(self) -> list[StageReport]:
+        """One report a stage, in the order they run."""
+        return stage_reports(self.pipeline, self._runner.progress())
+
+    def progress(self) -> ProgressReport:
+        """How far the run is; from any thread, at any time."""
+        return to_progress(self.pipeline, self._runner.progress())
+
+    def cancel(self) -> None:
+        """Stop cleanly: units in work finish and are recorded; run the pipeline again to go on."""
+        self._runner.cancel("cancelled")
+
+    def retry_failed(self, **options: Any) -> Run:
+        """Run just the dead letters again, as a run of its own."""
+        roots = {_root(failure.key) for failure in self.failures if failure.key is not None}
+        steps = any(failure.key is None for failure in self.failures)
+        settings = {**self._options, "resume": None, **options}
+        return self.pipeline.run(self.params, self.store, only_keys=None if steps else roots or None, **settings)
+
+    def approve(self, stage: Any, key: Key | None = None, note: str = "") -> None:
+        """Let an output that a guard refused pass when the pipeline runs again: a durable, audited decision."""
+        self.store.approve(self.pipeline.name, stage_name(stage), key, note)
+
+    def join(self, progress: bool | Literal["auto"] = False) -> Run:
+        """Wait for the end, showing progress; Ctrl-C stops cleanly, a second one at once."""
+        with _display(progress, self) as show:
+            try:
+                while not self._runner.wait(0.05):
+                    show(self.progress())
+            except KeyboardInterrupt:
+                self._interrupted()
+                raise
+            show(self.progress())
+        self._raise()
+        return self
+
+    async def ajoin(self, progress: bool | Literal["auto"] = False) -> Run:
+        """``join`` in a running event loop; cancelling the task stops the run cleanly."""
+        with _display(progress, self) as show:
+            try:
+                while not self._runner.wait(0):
+                    show(self.progress())
+                    await asyncio.sleep(0.02)
+            except (asyncio.CancelledError, KeyboardInterrupt):
+                self._runner.cancel("interrupted")
+                await asyncio.shield(asyncio.to_thread(self._runner.wait))
+                raise
+            show(self.progress())
+        self._raise()
+        return self
+
+    def _interrupted(self) -> None:
+        self._runner.cancel("interrupted")
+        try:
+            while not self._runner.wait(0.05):
+                pass
+        except KeyboardInterrupt:
+            self._runner.abandon()
+            self._runner.wait(2.0)
+
+    def _raise(self) -> None:
+        try:
+            self._runner.check()
+        except StageError as error:
+            error.run = self  # type: ignore[attr-defined]
+            raise
+        except HeadraceError:
+            raise
+
+    @property
+    def _known(self) -> dict[str, type]:
+        known: dict[str, type] = {}
+        for stage in self.pipeline.stages.values():
+            known.update(codecs.known_types(stage.function))
+        return known
+
+    def __repr__(self) -> str:
+        stages = ", ".join(f"{s.name} {s.executed}+{s.skipped}" + (f"!{s.failed}" if s.failed else "") for s in self.stages)
+        return f"<Run {self.id} of '{self.pipeline.name}': {self.status} (executed+skipped: {stages})>"
+
+    def _repr_html_(self) -> str:
+        from headrace.widgets.html import run_view
+
+        return run_view(self)
+
+
+def _root(key: Key) -> Key:
+    return key[0] if isinstance(key, tuple) else key
+
+
+def _display(progress: bool | Literal["auto"], run: Run) -> Any:
+    from headrace.widgets.progress import display
+
+    return display(progress, f"{run.pipeline.name} {run.id}")
+
+
+def start(
+    pipeline: Pipeline,
+    params: Mapping[str, Any] | None = None,
+    store: Any = "headrace.db",
+    *,
+    modes: Mapping[str, str],
+    config: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    drift: str = "rerun",
+    resume: str | None = "last",
+    fresh: bool = False,
+    skip_existing: bool = True,
+    executor: str = "threads",
+    on_error: str = "collect",
+    threads: int = 0,
+    max_seconds: float = 0,
+    max_memory: int = 0,
+    only_keys: set[Key] | None = None,
+) -> Run:
+    """Claim a run and start its workers; the arguments are those of ``Pipeline.run``."""
+    _check_choices(drift=drift, executor=executor, on_error=on_error)
+    pipeline.validate()
+    opened = as_store(store)
+    core = _core.open_store(opened.location, True)  # a run has a journal of its own
+    scope = RunScope(pipeline.name, dict(params or {}), dict(config or {}), seed)
+    state = world_state.WorldState(pipeline, core)
+    options = _core.RunOptions()
+    options.params = stable_json(scope.params, "params")
+    options.config = stable_json(scope.config, "config")
+    options.seed = seed
+    options.resume = "new" if fresh or resume is None else resume
+    options.skip_existing = skip_existing and not fresh
+    options.drift_refuse = drift == "refuse"
+    options.threads = threads
+    options.max_seconds = max_seconds
+    options.max_memory = max_memory
+    options.only_keys = {key_to_json(key) for key in only_keys or ()}
+    compiled = compile_pipeline(
+        pipeline, scope, on_error=on_error, executor=executor, unchanged=state.unchanged, wrap=state.watched
+    )
+    options.modes = [getattr(_core.StageMode, modes[name]) for name in compiled.ordered()]
+    runner = _core.Runner(compiled, core, options)
+    kept = {"config": config, "seed": seed, "executor": executor, "on_error": on_error, "threads": threads}
+    run = Run(pipeline, runner, opened, scope, kept)
+    scope.warn = lambda stage, key, text: runner.warn(stage, key, failures.sanitise(text))
+    scope.results = lambda stage: _results_so_far(core, run, stage)
+    scope.recall = lambda name: opened.recall(pipeline.name, name)
+    scope.remember = lambda name, value: opened.remember(core, pipeline.name, name, value)
+    scope.approved = lambda stage, key: opened.approved(pipeline.name, stage, key)
+    scope.run_id_of = lambda: runner.id
+    runner.start()
+    return run
+
+
+def _results_so_far(core: _core.RunStore, run: Run, stage: str) -> Any:
+    core.flush()
+    return run.results(stage)
+
+
+def _check_choices(*, drift: str, executor: str, on_error: str) -> None:
+    for name, value, allowed in (
+        ("drift", drift, ("rerun", "refuse")),
+        ("executor", executor, ("threads", "processes", "ray")),
+        ("on_error", on_error, ("collect", "stop")),
+    ):
+        if value not in allowed:
+            raise ConfigurationError(f"{name}={value!r} is not one of {', '.join(map(repr, allowed))}")
+    if executor == "ray":
+        raise ConfigurationError('executor="ray" is not available in this version: use "threads" or "processes"')
