@@ -1,13 +1,35 @@
 """headrace: crash-safe pipelines for notebooks and scripts, at C++ speed."""
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from headrace import errors
+from headrace import errors, types
 from headrace._core import __version__
+from headrace.context import Context
 from headrace.errors import *  # noqa: F403 - the error tree is part of the public API
+from headrace.pipeline import Pipeline
+from headrace.run import Run
+from headrace.stage import Stage
+from headrace.store import Store, open_store
+from headrace.types import *  # noqa: F403 - so are the value types
 
-__all__ = ["__version__", *errors.__all__]
+if TYPE_CHECKING:
+    from headrace import collect, embed, text
+
+__all__ = [
+    "Context",
+    "Pipeline",
+    "Run",
+    "Stage",
+    "Store",
+    "__version__",
+    "collect",
+    "embed",
+    "open_store",
+    "text",
+    *errors.__all__,
+    *types.__all__,
+]
 
 
 def __getattr__(name: str) -> Any:

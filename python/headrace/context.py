@@ -43,7 +43,7 @@ class Context:
     @property
     def run_id(self) -> str:
         """The id of the run."""
-        return self._scope.run_id
+        return self._scope.run_id()
 
     @property
     def key(self) -> Key | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -188,6 +188,8 @@ class Pipeline:
 
     async def arun(self, *args: Any, **kwargs: Any) -> Run:
         """``run`` for a running event loop (a notebook cell): cancelling the task stops the run cleanly."""
+        import asyncio
+
         from headrace.run import start
 
         progress = kwargs.pop("progress", False)

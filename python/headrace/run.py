@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -108,6 +108,8 @@ class Run:
 
     async def ajoin(self, progress: bool | Literal["auto"] = False) -> Run:
         """``join`` in a running event loop; cancelling the task stops the run cleanly."""
+        import asyncio
+
         with _display(progress, self) as show:
             try:
                 while not self._runner.wait(0):
@@ -141,10 +143,7 @@ class Run:
 
     @property
     def _known(self) -> dict[str, type]:
-        known: dict[str, type] = {}
-        for stage in self.pipeline.stages.values():
-            known.update(codecs.known_types(stage.function))
-        return known
+        return codecs.known_types(*(stage.function for stage in self.pipeline.stages.values()))
 
     def __repr__(self) -> str:
         stages = ", ".join(f"{s.name} {s.executed}+{s.skipped}" + (f"!{s.failed}" if s.failed else "") for s in self.stages)
@@ -215,7 +214,8 @@ def start(
     scope.recall = lambda name: opened.recall(pipeline.name, name)
     scope.remember = lambda name, value: opened.remember(core, pipeline.name, name, value)
     scope.approved = lambda stage, key: opened.approved(pipeline.name, stage, key)
-    scope.run_id_of = lambda: runner.id
+    scope.run_id = lambda: runner.id
+    state.run_number = lambda: runner.number
     runner.start()
     return run
 

@@ -45,6 +45,8 @@ class Status(str, enum.Enum):
     CANCELLED = "cancelled"
     PARTIAL = "partial"
     """Finished, but some items are dead letters."""
+    SKIPPED = "skipped"
+    """Of a stage: it did not run, because of its trigger, the stages chosen, or a failure before it."""
 
     __str__ = str.__str__
 

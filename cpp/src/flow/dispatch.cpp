@@ -257,8 +257,8 @@ void Runner::Engine::settle() {
       if (!state.started || state.finished || !drained(state)) continue;
       const Form form = state.stage->form();
       const bool failed = state.failed > 0 && (form == Form::kStep || (form == Form::kSource && !state.complete));
-      const bool starved = state.over >= 0 && state.total == 0 &&
-                           states_[static_cast<std::size_t>(state.over)]->status == RunStatus::kFailed;
+      const RunStatus above = state.over < 0 ? RunStatus::kSucceeded : states_[static_cast<std::size_t>(state.over)]->status;
+      const bool starved = state.total == 0 && (above == RunStatus::kFailed || above == RunStatus::kSkipped);
       finish_stage(stage, failed            ? RunStatus::kFailed
                           : state.failed > 0 ? RunStatus::kPartial
                           : starved          ? RunStatus::kSkipped

@@ -64,14 +64,12 @@ def compile_pipeline(
     *,
     on_error: str = "collect",
     executor: str = "threads",
-    unchanged: Callable[[Stage], Callable[[str], bool]] | None = None,
+    unchanged: Callable[[Stage], Callable[[int], bool]] | None = None,
     wrap: Callable[[Stage, Callable[..., Any]], Callable[..., Any]] | None = None,
 ) -> _core.Pipeline:
     """The C++ pipeline; without ``scope`` good for validation only."""
     compiled = _core.Pipeline(pipeline.name, pipeline.version)
-    known: dict[str, type] = {}
-    for stage in pipeline.stages.values():
-        known.update(codecs.known_types(stage.function))
+    known = codecs.known_types(*(stage.function for stage in pipeline.stages.values()))
     for stage in pipeline.stages.values():
         identity = identity_of(pipeline, stage, scope) if scope else "{}"
         native = getattr(stage.function, "native", None)
@@ -89,9 +87,9 @@ def _python_stage(
     stage: Stage,
     identity: str,
     scope: RunScope,
-    known: Mapping[str, type],
+    known: dict[str, type],
     executor: str,
-    unchanged: Callable[[Stage], Callable[[str], bool]] | None,
+    unchanged: Callable[[Stage], Callable[[int], bool]] | None,
     wrap: Callable[[Stage, Callable[..., Any]], Callable[..., Any]] | None,
 ) -> _core.Stage:
     glue = StageGlue(stage.name, scope, stage.policy.retry, known, stage.removed, stage.policy.codec)

@@ -25,7 +25,7 @@ class RunScope:
     params: Mapping[str, Any]
     config: Mapping[str, Any]
     seed: int
-    run_id: str = ""
+    run_id: Callable[[], str] = lambda: ""
     warn: Callable[[str, str, str], None] = lambda stage, key, text: None
     results: Callable[[str], Any] = lambda stage: {}
     recall: Callable[[str], Any] = lambda name: None
@@ -44,10 +44,10 @@ class StageGlue:
     name: str
     scope: RunScope
     retry: Retry
-    known: Mapping[str, type] = field(default_factory=dict)
+    known: dict[str, type] = field(default_factory=dict)
     on_removed: Callable[[Context, Key], Any] | None = None
     codec: Any = None
-    unchanged: Callable[[str], bool] = lambda fingerprint: True
+    unchanged: Callable[[int], bool] = lambda run: True
 
     def context(self, view: UnitView) -> Context:
         """A context for the unit that ``view`` shows."""
@@ -63,7 +63,7 @@ class StageGlue:
             raise LookupFailedError(value.reason)
         if self.codec is not None:
             return codecs.wrap(self.codec, value)
-        return codecs.dumps(value)
+        return codecs.dumps(value, self.known)
 
     def decode(self, data: str | bytes) -> Any:
         """The value of the journal's form; also of what other stages' codecs wrote."""
@@ -126,9 +126,9 @@ class StageGlue:
         if self.on_removed is not None:
             self.on_removed(ctx, key)
 
-    def still_valid(self, fingerprint: str) -> bool:
-        """Whether what a root step saw of the world is unchanged since it recorded this value."""
-        return self.unchanged(fingerprint)
+    def still_valid(self, run: int) -> bool:
+        """Whether what a root step saw of the world is unchanged since run number ``run`` recorded its value."""
+        return self.unchanged(run)
 
 
 def _source_item(item: Item) -> tuple[str, str | None, Any, Callable[[], Any] | None]:
