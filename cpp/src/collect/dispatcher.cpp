@@ -23,11 +23,14 @@ Dispatcher::Dispatcher(Workload& workload, const Limits& limits, OutcomeSink& si
   const int64_t count = std::min(limits_.workers, std::max<int64_t>(workload_.size(), 1));
   slots_.resize(count);
   for (int64_t slot = count - 1; slot >= 0; --slot) free_slots_.push_back(slot);
+  workload_.attach(reactor_);
   sink_.set_waker([this] { reactor_.loop.wake(); });
 }
 
 Dispatcher::~Dispatcher() {
   sink_.set_waker({});
+  slots_.clear();
+  workload_.detach();
 }
 
 void Dispatcher::run() {
@@ -36,7 +39,7 @@ void Dispatcher::run() {
     start_ready();
     collect_finished();  // an attempt may have failed at its start
     if (running_ > 0 || more_to_start()) wait_for_events();
-    ring_alarms();
+    reactor_.ring_alarms(Clock::now());
     collect_finished();
   }
 }
@@ -102,12 +105,6 @@ void Dispatcher::wait_for_events() {
   if (!reactor_.alarms.empty()) until = std::min(until, reactor_.alarms.begin()->first);
   if (!waiting_.empty() && may_start()) until = std::min(until, waiting_.top().when);
   reactor_.loop.wait(until);
-}
-
-void Dispatcher::ring_alarms() {
-  const auto now = Clock::now();
-  while (!reactor_.alarms.empty() && reactor_.alarms.begin()->first <= now)
-    reactor_.alarms.begin()->second->ring();
 }
 
 void Dispatcher::collect_finished() {

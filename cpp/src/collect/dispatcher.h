@@ -21,6 +21,10 @@ class Workload {
   virtual int64_t size() const = 0;
   /// The target as outcomes name it.
   virtual std::string name(int64_t index) const = 0;
+  /// Called once, before the first make().
+  virtual void attach(Reactor& reactor) {}
+  /// Called once, after the last attempt is gone.
+  virtual void detach() {}
   virtual std::unique_ptr<Attempt> make(int64_t index, Reactor& reactor, Clock::time_point deadline) = 0;
   /// The earliest moment at which the target may be started (rate limits). Asked again at that moment.
   virtual Clock::time_point not_before(int64_t index, Clock::time_point now) { return now; }
@@ -58,7 +62,6 @@ class Dispatcher {
   void start(int64_t index, Clock::time_point now);
   void give_way(Attempt& attempt, const char* reason);
   void wait_for_events();
-  void ring_alarms();
   void collect_finished();
   void settle(int64_t slot);
   bool retry(int64_t index, const Outcome& outcome, const Progress& progress, Clock::time_point now);

@@ -2,19 +2,26 @@
 
 namespace headrace::collect {
 
-void Attempt::arm(Clock::time_point when) {
+void Alarm::arm(Clock::time_point when) {
   disarm();
-  alarm_ = reactor_.alarms.emplace(when, this);
+  place_ = reactor_.alarms.emplace(when, this);
   armed_ = true;
 }
 
-void Attempt::disarm() {
-  if (armed_) reactor_.alarms.erase(alarm_);
+void Alarm::disarm() {
+  if (armed_) reactor_.alarms.erase(place_);
   armed_ = false;
 }
 
+void Reactor::ring_alarms(Clock::time_point now) {
+  while (!alarms.empty() && alarms.begin()->first <= now) {
+    Alarm* alarm = alarms.begin()->second;
+    alarm->disarm();
+    alarm->ring();
+  }
+}
+
 void Attempt::ring() {
-  disarm();
   if (done_) return;
   if (!stopping_ && Clock::now() >= deadline_) {
     stop_once(StopReason::kTimeout);
