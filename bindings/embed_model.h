@@ -1,0 +1,46 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "headrace/embed/batch_model.h"
+#include "headrace/embed/embedding_cache.h"
+#include "pybind.h"
+
+/// A Python callable as a model. The batcher's threads call it without the GIL; every method takes it itself.
+class PythonModel : public headrace::embed::BatchModel {
+ public:
+  /// `count_tokens` None: the estimate. `dim` and `max_text_tokens` 0: unknown, none.
+  PythonModel(py::object embed, py::object count_tokens, int64_t dim, int64_t max_text_tokens)
+      : embed_(std::move(embed)),
+        count_tokens_(std::move(count_tokens)),
+        dim_(dim),
+        max_text_tokens_(max_text_tokens) {}
+
+  headrace::embed::ModelRows embed(std::span<const headrace::embed::BatchText> texts) override;
+  void count_tokens(std::span<const headrace::embed::BatchText> texts, int64_t* counts) override;
+  int64_t dim() const override { return dim_; }
+  int64_t max_text_tokens() const override { return max_text_tokens_; }
+  bool is_fatal(const std::exception_ptr& error) const override;
+  void check_interrupt() override;
+
+ private:
+  py::object embed_;
+  py::object count_tokens_;
+  int64_t dim_;
+  int64_t max_text_tokens_;
+};
+
+/// A Python object with get_many(keys) and put_many(keys, rows) as a cache.
+class PythonCache : public headrace::embed::EmbeddingCache {
+ public:
+  explicit PythonCache(py::object cache) : cache_(std::move(cache)) {}
+
+  headrace::embed::CachedRows get(std::span<const std::string> keys) override;
+  void put(std::span<const std::string> keys, const headrace::embed::MatrixView& rows) override;
+
+ private:
+  py::object cache_;
+};
