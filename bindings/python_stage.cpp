@@ -80,6 +80,7 @@ Fault PythonStage::fault(py::error_already_set& error) const {
   fault.traceback = told[2].cast<std::string>();
   fault.category = category(told[3].cast<std::string>());
   fault.retryable = told[4].cast<bool>();
+  fault.interrupted = told[5].cast<bool>();
   return fault;
 }
 

@@ -31,6 +31,7 @@ class Run:
         self.store = store
         self.params = scope.params
         self._runner = runner
+        self._scope = scope
         self._options = options
 
     @property
@@ -102,6 +103,8 @@ class Run:
             except KeyboardInterrupt:
                 self._interrupted()
                 raise
+            finally:
+                self.release()
             show(self.progress())
         self._raise()
         return self
@@ -119,9 +122,16 @@ class Run:
                 self._runner.cancel("interrupted")
                 await asyncio.shield(asyncio.to_thread(self._runner.wait))
                 raise
+            finally:
+                self.release()
             show(self.progress())
         self._raise()
         return self
+
+    def release(self) -> None:
+        """End the worker processes of the run; ``join`` does it."""
+        if self._scope.nursery is not None:
+            self._scope.nursery.close()
 
     def _interrupted(self) -> None:
         self._runner.cancel("interrupted")
@@ -216,7 +226,13 @@ def start(
     scope.approved = lambda stage, key: opened.approved(pipeline.name, stage, key)
     scope.run_id = lambda: runner.id
     state.run_number = lambda: runner.number
-    runner.start()
+    if scope.nursery is not None:
+        scope.nursery.open()  # before there are threads
+    try:
+        runner.start()
+    except BaseException:
+        run.release()
+        raise
     return run
 
 

@@ -49,6 +49,7 @@ void Runner::Engine::dispatch_slice(const SlicePtr& slice) {
     Unit& unit = slice->units[i];
     UnitResult& result = slice->results[i];
     --state.in_work;
+    if (result.fault && result.fault->interrupted && stopped()) continue;
     if (slice->removal) {
       result.fault ? fail_unit(slice->stage, unit, *result.fault) : static_cast<void>(++state.executed);
       continue;

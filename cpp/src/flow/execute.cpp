@@ -47,7 +47,13 @@ void Runner::Engine::execute(std::unique_lock<std::mutex>& lock, const SlicePtr&
   state.seconds += spent * 1e-9;
   undurable_ += static_cast<std::int64_t>(slice->units.size());
   lock.unlock();
-  record(slice, reader);
+  try {
+    record(slice, reader);
+  } catch (...) {
+    lock.lock();
+    undurable_ -= static_cast<std::int64_t>(slice->units.size());
+    throw;
+  }
   lock.lock();
 }
 
@@ -91,7 +97,7 @@ bool Runner::Engine::look_up_unit(const StageState& state, Unit& unit, Reader& r
   }
   if (replay) {
     result.fault = Fault{"StateInconsistencyError", "nothing is recorded for it: run this stage first", "",
-                         Category::kConfiguration, false, false};
+                         Category::kConfiguration, false, false, false};
     return true;
   }
   unit.replaces = record.has_value();
@@ -114,7 +120,7 @@ bool Runner::Engine::look_up_children(const StageState& state, Unit& unit, Reade
     if (parent && state.stage->policy.guarded) unit.previous = parent->value;
     if (replay) {
       result.fault = Fault{"StateInconsistencyError", "nothing is recorded for it: run this stage first", "",
-                           Category::kConfiguration, false, false};
+                           Category::kConfiguration, false, false, false};
     }
     return replay;
   }
@@ -191,6 +197,7 @@ void Runner::Engine::record(const SlicePtr& slice, Reader& reader) {
     Unit& unit = slice->units[i];
     UnitResult& result = slice->results[i];
     if (result.fault && result.fault->fatal) throw StorageError(result.fault->message);
+    if (result.fault && result.fault->interrupted && stopped()) continue;
     if (!result.fault && slice->removal) {
       batch.forgotten.emplace_back(state.table.units, unit.item->id);
       retire_children(batch, unit.item->space, unit.item->id, reader);

@@ -92,7 +92,7 @@ void Runner::Engine::check_timeouts() {
                       hard_ ? "interrupted a second time while it was running; it was abandoned"
                             : "did not finish in " + seconds_text(state.stage->policy.timeout) +
                                   "; its thread is abandoned (isolation=\"process\" can be killed)",
-                      "", Category::kTransient, !hard_, false};
+                      "", Category::kTransient, !hard_, false, false};
     for (std::size_t n = 0; n < outcome->units.size(); ++n) {
       outcome->results.emplace_back();
       outcome->results.back().fault = fault;

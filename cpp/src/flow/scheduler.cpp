@@ -35,15 +35,7 @@ void Runner::Engine::spawn_if_useful() {
 void Runner::Engine::work(const std::shared_ptr<Worker>& self) {
   std::unique_lock lock(mutex_);
   while (!closing_ && !self->replaced) {
-    bool worked = false;
-    try {
-      worked = take_task(lock, self);
-    } catch (abi::__forced_unwind&) {
-      throw;  // the interpreter ends this thread: nothing of ours may stand in its way
-    } catch (...) {
-      if (!lock.owns_lock()) lock.lock();
-      stop(std::current_exception());
-    }
+    const bool worked = take_task(lock, self);
     if (worked || closing_ || self->replaced) continue;
     ++idle_;
     work_.wait(lock);
@@ -78,12 +70,21 @@ bool Runner::Engine::take_task(std::unique_lock<std::mutex>& lock, const std::sh
       reader = store_->reader();
       owner = this;
     }
-    execute(lock, slice, *reader);
+    std::exception_ptr error;
+    try {
+      execute(lock, slice, *reader);
+    } catch (abi::__forced_unwind&) {
+      throw;  // the interpreter ends this thread: nothing of ours may stand in its way
+    } catch (...) {
+      error = std::current_exception();
+      if (!lock.owns_lock()) lock.lock();
+    }
     if (slice->abandoned) return true;  // the monitor has settled the counters
     self->slice = nullptr;
     --state.running;
     --busy_;
     serial_busy_ -= serial;
+    if (error) stop(error);
     settle();
     return true;
   }
@@ -174,8 +175,10 @@ void Runner::Engine::pull(std::unique_lock<std::mutex>& lock, int stage) {
     more = stream->next(kSlice * 2, emitted);
   } catch (const FaultError& error) {
     fault = error.fault();
-  } catch (const Error& error) {
-    fault = Fault{"Error", error.what(), "", Category::kPermanent, false, false};
+  } catch (abi::__forced_unwind&) {
+    throw;
+  } catch (const std::exception& error) {
+    fault = Fault{"Error", error.what(), "", Category::kPermanent, false, false, false};
   }
   lock.lock();
   state.seconds += static_cast<double>(steady_ns() - began) * 1e-9;
@@ -204,7 +207,7 @@ void Runner::Engine::ingest(int stage, std::vector<Emitted>& emitted) {
       Unit unit;
       unit.item = item;
       fail_item(stage, unit, {"ConfigurationError", "the key " + item->key + " came twice: each item needs a key of its own; the first one counts", "",
-                              Category::kConfiguration, false, false});
+                              Category::kConfiguration, false, false, false});
       continue;
     }
     item->payload = std::move(one.payload);

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from headrace.errors import TimeoutError
+from headrace.errors import CancelledError, TimeoutError
 
 __all__ = ["in_slices"]
 
@@ -59,7 +59,7 @@ async def _until_cancelled(work: Coroutine[Any, Any, Any], ctx: Any) -> Any:
             if done:
                 return task.result()
             if ctx.cancelled:
-                raise InterruptedError("the run was cancelled while it was waiting")
+                raise CancelledError("the run was stopped while it was waiting")
     finally:
         if not task.done():
             task.cancel()

@@ -78,7 +78,7 @@ def compile_pipeline(
         else:
             run_scope = scope or RunScope(pipeline.name, {}, {}, 0)
             core = _python_stage(stage, identity, run_scope, known, executor, unchanged, wrap)
-        _place(core, stage, on_error)
+        _place(core, stage, on_error, executor)
         compiled.add(core)
     return compiled
 
@@ -105,9 +105,10 @@ def _python_stage(
     elif stage.is_async:
         raise WorkflowValidationError(f"{stage.form} '{stage.name}' can't be an async def: steps, maps and groups can")
     elif isolation == "process" and stage.form in ("step", "map", "flat_map", "group"):
-        from headrace._internal.process import in_process
+        from headrace._internal.process import Nursery, in_process
 
-        function = in_process(stage, glue)
+        scope.nursery = scope.nursery or Nursery(scope)
+        function = in_process(stage, glue, scope.nursery)
     function = effects.guarded(stage, effects.reconciled(stage, function), scope) if not whole_slices else function
     if wrap is not None:
         function = wrap(stage, function)
@@ -118,11 +119,11 @@ def _python_stage(
     return core
 
 
-def _place(core: _core.Stage, stage: Stage, on_error: str) -> None:
+def _place(core: _core.Stage, stage: Stage, on_error: str, executor: str) -> None:
     core.over, core.by, core.after = stage.over, stage.by, list(stage.after)
     policy, given = core.policy, stage.policy
     policy.timeout = 0.0 if given.timeout is None or stage.is_async else float(given.timeout)
-    if given.isolation == "process":
+    if (given.isolation or ("process" if executor == "processes" else "thread")) == "process":
         policy.timeout = 0.0  # the process itself is killed at its deadline
     policy.trigger = getattr(_core.Trigger, given.trigger)
     policy.on_error = getattr(_core.OnError, given.on_error or on_error)

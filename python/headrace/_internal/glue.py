@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from headrace._core import UnitView
 from headrace._internal import codecs, failures
+from headrace._internal.process import RemoteError
 from headrace._internal.keys import children_of, key_from_json, key_to_json
 from headrace.context import Context
-from headrace.errors import ConfigurationError, StageError
+from headrace.errors import CancelledError, ConfigurationError
 from headrace.types import Empty, Failed, Item, Key, Ok, Retry
 
 __all__ = ["RunScope", "StageGlue"]
@@ -25,6 +25,7 @@ class RunScope:
     params: Mapping[str, Any]
     config: Mapping[str, Any]
     seed: int
+    nursery: Any = None
     run_id: Callable[[], str] = lambda: ""
     warn: Callable[[str, str, str], None] = lambda stage, key, text: None
     results: Callable[[str], Any] = lambda stage: {}
@@ -73,17 +74,19 @@ class StageGlue:
         """An item's key from its JSON."""
         return key_from_json(text)
 
-    def describe(self, error: BaseException) -> tuple[str, str, str, str, bool]:
-        """(type, one clean line, traceback, category, worth a retry) of an exception."""
-        lines = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    def describe(self, error: BaseException) -> tuple[str, str, str, str, bool, bool]:
+        """(type, one clean line, traceback, category, worth a retry, stopped with the run) of an exception."""
+        if isinstance(error, RemoteError):
+            return error.described  # type: ignore[return-value]
+        kind, message = failures.describe(error)
         again = self.retry.applies_to(error) and not isinstance(error, ConfigurationError)
-        message = error.message if isinstance(error, StageError) else str(error)
         return (
-            type(error).__name__,
-            failures.sanitise(message) or type(error).__name__,
-            failures.sanitise_traceback(lines),
+            kind,
+            message,
+            failures.traceback_text(error),
             failures.categorise(error),
             again,
+            isinstance(error, CancelledError),
         )
 
     def children(self, answer: Any) -> Iterable[tuple[str, None, Any, None]]:

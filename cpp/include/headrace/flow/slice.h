@@ -58,6 +58,7 @@ struct Fault {
   std::string traceback;
   Category category = Category::kPermanent;
   bool retryable = false;
+  bool interrupted = false;  ///< it stopped because the run does: nothing is recorded of it
   bool fatal = false;  ///< not the item's fault (damage, a full disk): the run must stop
 };
 
