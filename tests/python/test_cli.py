@@ -8,6 +8,7 @@ import types
 from typing import Any
 
 import pytest
+
 from headrace import cli
 from headrace.errors import ConfigurationError, StorageError, WorkflowValidationError
 

@@ -16,7 +16,9 @@ from headrace.errors import ConfigurationError, HeadraceError, WorkflowValidatio
 
 __all__ = ["COMMANDS", "main"]
 
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "documents": ("headrace.pipelines.documents.command", "documents in, searchable vectors out"),
+}
 """Name -> (module, one line of help). Modules are named, not imported: pipelines know the command line, not it them."""
 
 

@@ -1,7 +1,7 @@
 """The vector store: the real engine on disk, and a server's client in its local mode."""
 
-import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -338,11 +338,11 @@ def test_a_wrong_name_is_refused(name: str, tmp_path: Path) -> None:
         open_store(str(tmp_path), name)
 
 
-def test_nothing_in_the_description_but_names(tmp_path: Path) -> None:
-    open_store(str(tmp_path), "docs", dim=DIM, embedder="e").close()
-    about = json.loads((tmp_path / "docs/collection.json").read_text())
-    assert about == {
-        "format": 1,
-        "current": about["current"],
-        "shards": {about["current"]: {"dim": DIM, "embedder": "e"}},
-    }
+def test_a_collection_made_anew_has_another_id(tmp_path: Path) -> None:
+    with open_store(str(tmp_path), "docs", dim=DIM, embedder="e") as store:
+        first = store.id
+    with open_store(str(tmp_path), "docs", dim=DIM, embedder="e") as store:
+        assert store.id == first
+    shutil.rmtree(tmp_path / "docs")
+    with open_store(str(tmp_path), "docs", dim=DIM, embedder="e") as store:
+        assert store.id != first

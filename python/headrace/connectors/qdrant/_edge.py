@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import threading
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ class EdgeStore(VectorStore):
             self._name = "shard-" + hashlib.blake2b(f"{embedder}\n{dim}".encode(), digest_size=6).hexdigest()
             about = self._create(about, dim, embedder)
         shown = about["shards"][self._name]
-        self.dim, self.embedder = shown["dim"], shown["embedder"]
+        self.dim, self.embedder, self.id = shown["dim"], shown["embedder"], shown["id"]
         with _clear(self._home):
             self._shard = _Shard.take((self._home / self._name).resolve())
 
@@ -118,7 +119,7 @@ class EdgeStore(VectorStore):
                 self._write({**about, "current": None})
             shutil.rmtree(self._home / self._name, ignore_errors=True)
             _new_shard(self._home / self._name, dim)
-            about["shards"][self._name] = {"dim": dim, "embedder": embedder}
+            about["shards"][self._name] = {"id": uuid.uuid4().hex, "dim": dim, "embedder": embedder}
             about["current"] = about["current"] or self._name
             self._write(about)
         return about

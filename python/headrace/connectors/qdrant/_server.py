@@ -63,7 +63,7 @@ class ServerStore(VectorStore):
                 if current is None:
                     self._point_alias(None)
         about = self._retrieve([_ABOUT])[_ABOUT]
-        self.dim, self.embedder = about["dim"], about["embedder"]
+        self.dim, self.embedder, self.id = about["dim"], about["embedder"], about["id"]
 
     def _current(self) -> str | None:
         """The collection behind the alias; a collection of that very name is somebody else's."""
@@ -94,7 +94,7 @@ class ServerStore(VectorStore):
         if not self._retrieve([_ABOUT]):
             for field in INDEXED:
                 self._client.create_payload_index(self._name, field, m.PayloadSchemaType.KEYWORD, wait=True)
-            about = {"kind": "collection", "schema": SCHEMA, "dim": dim, "embedder": embedder}
+            about = {"kind": "collection", "schema": SCHEMA, "id": uuid.uuid4().hex, "dim": dim, "embedder": embedder}
             self._upsert([Point(_ABOUT, about)])
 
     def _point_alias(self, before: str | None) -> None:

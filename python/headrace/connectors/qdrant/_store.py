@@ -36,6 +36,9 @@ class VectorStore(ABC):
     embedder: str
     """Who made them: the ``model_id`` of the embedder."""
 
+    id: str
+    """Another one as soon as the collection is another one, even of the same name."""
+
     def publish(self, document: Document, chunks: Sequence[Chunk], vectors: Any) -> Published:
         """Makes this version of a document the one that is found, and removes any other.
 

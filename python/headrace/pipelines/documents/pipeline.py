@@ -1,0 +1,159 @@
+"""The pipeline itself."""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import headrace as hr
+from headrace.connectors import SourceFile
+from headrace.connectors.docling import Converter
+from headrace.connectors.qdrant import Chunk, Document, VectorStore, document_id, is_server
+from headrace.pipelines.documents.settings import Settings
+from headrace.pipelines.documents.structure import Outline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from headrace.embed import Embedder
+
+__all__ = ["CONVERT", "Built", "build"]
+
+CONVERT = "1"
+"""Version of the conversion: a new one converts every document again."""
+CHUNK = "1"
+"""Version of the chunking."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """A pipeline, and what it tells while it runs: the paths of removed documents."""
+
+    pipeline: hr.Pipeline
+    removed: list[str]
+
+
+_PASSING = (OSError, hr.StorageError)  # errors that may go away
+
+
+def build(
+    settings: Settings,
+    *,
+    source: str,
+    files: Sequence[SourceFile],
+    converter: Converter,
+    embedder: Embedder,
+    vectors: VectorStore,
+) -> Built:
+    """The pipeline for one run.
+
+    What a stage depends on beside its input stands in its version, so that a change of a setting runs again just what
+    it touches: the chunk size re-chunks, another embedder re-embeds, another collection is filled from the records.
+    """
+    removed: list[str] = []
+    pipe = hr.Pipeline(settings.pipeline_name(source))
+    chunker = hr.text.RecursiveChunker(settings.chunk_size, settings.chunk_overlap)
+    guard = None if settings.max_shrink is None else hr.Guard(max_shrink=settings.max_shrink)
+
+    def list_documents(ctx: hr.Context) -> Iterator[hr.Item]:
+        for file in files:
+            yield hr.Item(file.path, version=file.version, load=functools.partial(_load, file, converter))
+
+    def convert(ctx: hr.Context, loaded: tuple[str, bytes]) -> dict[str, Any]:
+        version, data = loaded
+        name = PurePosixPath(str(ctx.key)).name
+        converted = converter.convert(name, data, cancelled=lambda: ctx.cancelled)
+        for warning in converted.warnings:
+            ctx.warn(f"{ctx.key}: {warning}")
+        return {"version": version, **asdict(converted)}
+
+    def chunk(ctx: hr.Context, document: dict[str, Any]) -> list[dict[str, Any]]:
+        outline = Outline(document["text"], document["pages"])
+        about = {name: document[name] for name in ("version", "title", "format")}
+        return [
+            {
+                **about,
+                "index": index,
+                "text": piece.text,
+                "start": piece.start,
+                "end": piece.end,
+                "heading": outline.heading(piece.start, piece.end),
+                "page": outline.page(piece.start),
+            }
+            for index, piece in enumerate(chunker.chunk(document["text"]))
+        ]
+
+    def embed(ctx: hr.Context, chunks: list[dict[str, Any]]) -> list[bytes]:
+        rows = embedder.embed([_embedded_text(part) for part in chunks])
+        return [_pack(part, row.tobytes()) for part, row in zip(chunks, rows, strict=True)]
+
+    def publish(ctx: hr.Context, parts: list[tuple[Any, bytes]]) -> dict[str, int]:
+        """Publishing the same again changes nothing, so it may be repeated after a crash."""
+        path = str(ctx.key)
+        if not parts:
+            return {"stored": 0, "removed": vectors.remove(document_id(source, path))}
+        document, chunks, rows = _unpack(source, path, [data for _, data in parts], vectors.dim)
+        done = vectors.publish(document, chunks, rows)
+        return {"stored": done.stored, "removed": done.removed}
+
+    def drop(ctx: hr.Context, key: Any) -> None:
+        vectors.remove(document_id(source, str(key)))
+        removed.append(str(key))
+
+    def finalise(ctx: hr.Context) -> dict[str, int]:
+        vectors.make_current()
+        vectors.optimize()
+        return {"chunks": vectors.count()}
+
+    retry = hr.Retry(attempts=3, delay=1.0, on=_PASSING)
+    pipe.source(list_documents, name="documents", version="1", guard=guard)
+    pipe.map(convert, over="documents", version=CONVERT, workers=settings.workers, retry=retry)
+    pipe.flat_map(chunk, over="convert", version=f"{CHUNK}/{settings.chunk_size}/{settings.chunk_overlap}")
+    pipe.batch(embed, over="chunk", size=256, version=embedder.model_id, workers=1)
+    pipe.group(
+        publish,
+        over="embed",
+        by="documents",
+        removed=drop,
+        version=vectors.id,
+        workers=4 if is_server(settings.vectors) else 1,
+        retry=hr.Retry(attempts=5, delay=0.5, on=_PASSING),
+        on_error="stop",  # a store that is gone is gone for all documents
+    )
+    pipe.step(finalise, after="publish", version=vectors.id, trigger="always")
+    return Built(pipe, removed)
+
+
+def _load(file: SourceFile, converter: Converter) -> tuple[str, bytes]:
+    if file.size is not None:
+        converter.check_size(file.size)
+    return file.version, file.load()
+
+
+def _embedded_text(part: dict[str, Any]) -> str:
+    """A chunk with what it stands under: a table says little without its heading."""
+    above = [heading for heading in (part["title"], *part["heading"]) if heading not in part["text"]]
+    return "\n".join([*dict.fromkeys(above), part["text"]])
+
+
+def _pack(part: dict[str, Any], row: bytes) -> bytes:
+    return json.dumps(part, ensure_ascii=False).encode() + b"\n" + row
+
+
+def _unpack(source: str, path: str, packed: list[bytes], dim: int) -> tuple[Document, list[Chunk], Any]:
+    import numpy as np
+
+    parts = sorted(
+        ((json.loads(head), row) for head, _, row in (data.partition(b"\n") for data in packed)),
+        key=lambda part: int(part[0]["index"]),
+    )
+    first = parts[0][0]
+    document = Document(source, path, first["version"], first["title"], first["format"])
+    chunks = [
+        Chunk(part["text"], part["start"], part["end"], tuple(part["heading"]), part["page"]) for part, _ in parts
+    ]
+    rows = np.frombuffer(b"".join(row for _, row in parts), np.float32).reshape(len(parts), dim)
+    return document, chunks, rows

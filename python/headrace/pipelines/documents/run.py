@@ -1,0 +1,104 @@
+"""Runs the pipeline over a source."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from headrace.connectors import redact_url
+from headrace.connectors.docling import Converter
+from headrace.connectors.qdrant import open_store
+from headrace.errors import ConfigurationError
+from headrace.pipelines.documents.embedders import open_embedder
+from headrace.pipelines.documents.pipeline import build
+from headrace.pipelines.documents.settings import Settings
+from headrace.pipelines.documents.sources import open_source
+from headrace.pipelines.documents.summary import summarise, write_summary
+
+if TYPE_CHECKING:
+    from headrace import Failure, Run, Status
+    from headrace.connectors import SourceFile
+
+__all__ = ["DocumentsRun", "run"]
+
+
+@dataclass(frozen=True)
+class DocumentsRun:
+    """What a run did.
+
+    Attributes:
+        run: The run itself.
+        source: The full name of the source.
+        summary: What stands in the summary file: numbers, dead letters, warnings, seconds of each stage.
+    """
+
+    run: Run = field(repr=False)
+    source: str
+    summary: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def status(self) -> Status:
+        """How the run ended; ``PARTIAL`` with dead letters."""
+        return self.run.status
+
+    @property
+    def failures(self) -> list[Failure]:
+        """The dead letters."""
+        return self.run.failures
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Numbers of documents: ``total``, ``executed``, ``skipped``, ``failed``, ``removed``; and of ``chunks``."""
+        counts: Mapping[str, int] = self.summary["counts"]
+        return counts
+
+
+def run(
+    source: str,
+    *,
+    progress: bool | Literal["auto"] = "auto",
+    **settings: Any,
+) -> DocumentsRun:
+    """Brings a vector store up to date with a source of documents.
+
+    What is unchanged since the last run is skipped, what has gone is removed. After a crash or Ctrl-C the same call
+    goes on from where it was.
+
+    Args:
+        source: A folder, a git repository, a GitLab project (see :class:`Settings`).
+        progress: Whether a bar is shown; "auto": where somebody looks.
+        settings: See :class:`Settings`.
+
+    Raises:
+        ConfigurationError: A setting is wrong; the source or the collection is not there, or not what it should be.
+        StorageError: The vector store or the run store can't be used.
+        StageError: The vector store failed half-way. What was done is recorded.
+    """
+    given = Settings(str(source), **settings)
+    embedder = open_embedder(given.embedder)
+    with contextlib.ExitStack() as opened:
+        origin = open_source(given)
+        opened.callback(origin.close)
+        files = _listed(given, origin.files())
+        vectors = open_store(given.vectors, given.collection, dim=embedder.dim, embedder=embedder.model_id)
+        opened.enter_context(vectors)
+        converter = opened.enter_context(
+            Converter(given.workers, timeout=given.timeout, memory=given.memory << 20, max_size=given.max_size << 20)
+        )
+        built = build(given, source=origin.name, files=files, converter=converter, embedder=embedder, vectors=vectors)
+        params = {"source": redact_url(given.source), "folder": given.folder, "collection": given.collection}
+        done = built.pipeline.run(params=params, store=given.store, progress=progress)
+        summary = summarise(done, given, origin.name, vectors, built.removed)
+    write_summary(given, summary)
+    return DocumentsRun(done, origin.name, summary)
+
+
+def _listed(settings: Settings, files: Any) -> list[SourceFile]:
+    """The files of the source. None at all is an error: it is no reason to remove everything."""
+    listed = list(files)
+    if not listed:
+        where = redact_url(settings.source) + (f"/{settings.folder}" if settings.folder else "")
+        raise ConfigurationError(f"there are no documents in {where} ({', '.join(settings.extensions)})")
+    return listed
