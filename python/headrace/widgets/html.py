@@ -6,13 +6,23 @@ notebook's own (``inherit``, ``currentColor``) with accents that read on light a
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import Any
+from typing import Any, Protocol
 
-from headrace.types import Failure, PlanEntry, ProgressReport, StageReport
+from headrace.types import Failure, PlanEntry, ProgressReport, StageReport, Status
 
-__all__ = ["failures_table", "plan_table", "progress_view", "stages_table", "table"]
+__all__ = [
+    "failures_table",
+    "plan_table",
+    "progress_view",
+    "run_view",
+    "runs_table",
+    "seconds_text",
+    "stages_table",
+    "table",
+]
 
 ACCENTS = {
     "succeeded": "#2e9e5b",
@@ -62,6 +72,10 @@ def badge(word: str) -> str:
     return f'<span style="color:{colour};font-weight:600">{escape(word)}</span>'
 
 
+def _cell(align: str) -> str:
+    return _CELL.format(align=align) + (";white-space:nowrap" if align == "right" else "")
+
+
 def table(
     head: Sequence[str],
     rows: Iterable[Sequence[str]],
@@ -78,7 +92,7 @@ def table(
         if len(body) == limit:
             left_out += 1
             continue
-        cells = "".join(f'<td style="{_CELL.format(align=a)}">{c}</td>' for a, c in zip(aligned, row, strict=True))
+        cells = "".join(f'<td style="{_cell(a)}">{c}</td>' for a, c in zip(aligned, row, strict=True))
         body.append(f"<tr>{cells}</tr>")
     top = "".join(f'<th style="{_HEAD.format(align=a)}">{escape(h)}</th>' for a, h in zip(aligned, head, strict=True))
     title = f'<caption style="text-align:left;font-weight:600">{escape(caption)}</caption>' if caption else ""
@@ -94,21 +108,21 @@ def stages_table(stages: Iterable[StageReport], caption: str = "") -> str:
             escape(s.name),
             badge(str(s.status)),
             *(f"{n:,}" for n in (s.total, s.executed, s.skipped, s.failed, s.retries)),
-            *(seconds_text(t) for t in (s.seconds, s.p50, s.p95)),
+            *(seconds_text(t) for t in (s.seconds or None, s.p50, s.p95)),
         ]
         for s in stages
     ]
     return table(head, rows, numeric=range(2, 10), caption=caption)
 
 
-def failures_table(failures: Iterable[Failure], caption: str = "") -> str:
+def failures_table(failures: Iterable[Failure], caption: str = "", limit: int = 200) -> str:
     """Return the dead letters as a table."""
     head = ["stage", "item", "error", "message", "category", "attempts"]
     rows = [
         [*(escape(t) for t in (f.stage, key_text(f.key), f.error_type, f.message, f.category)), str(f.attempts)]
         for f in failures
     ]
-    return table(head, rows, numeric=[5], caption=caption)
+    return table(head, rows, numeric=[5], caption=caption, limit=limit)
 
 
 def plan_table(entries: Iterable[PlanEntry], caption: str = "") -> str:
@@ -127,20 +141,81 @@ def bar(fraction: float, colour: str = ACCENTS["running"]) -> str:
     )
 
 
-def progress_view(report: ProgressReport) -> str:
+def progress_view(report: ProgressReport, title: str = "") -> str:
     """Return how far a run is: a bar, the numbers, and a bar for each stage."""
     over = report.current_stage is None
     colour = ACCENTS["partial" if report.errors else "succeeded" if over else "running"]
-    left = (
-        "" if report.estimated_remaining is None or over else f", about {seconds_text(report.estimated_remaining)} left"
-    )
+    remaining = None if over else report.estimated_remaining
+    left = "" if remaining is None else f", about {seconds_text(remaining)} left"
     counts = f"{report.done:,} of {report.total:,} units ({report.fraction:.0%}), {report.rate:,.3g} a second"
-    faults = f", {report.errors:,} errors" * bool(report.errors) + f", {report.warnings:,} warnings" * bool(
-        report.warnings
-    )
+    faults = "".join(f", {n:,} {w}" for n, w in ((report.errors, "errors"), (report.warnings, "warnings")) if n)
+    name = f'<div style="font-weight:600">{escape(title)}</div>' if title else ""
     first = (
-        f"<div>{bar(report.fraction, colour)} <b>{escape(report.current_stage or 'finished')}</b> "
+        f"{name}<div>{bar(report.fraction, colour)} <b>{escape(report.current_stage or 'finished')}</b> "
         f"{counts}, {seconds_text(report.elapsed)}{left}{faults}</div>"
     )
-    rows = [[escape(name), bar(part), f"{part:.0%}"] for name, part in report.stage_progress.items()]
-    return first + (table(["stage", "", "done"], rows, numeric=[2]) if rows else "")
+    return first + _stage_bars(report)
+
+
+def _stage_bars(report: ProgressReport) -> str:
+    known = {stage.name: stage for stage in report.stages}
+    rows = []
+    for name, part in report.stage_progress.items():
+        stage = known.get(name)
+        counts = f"{stage.done:,} / {stage.total:,}" if stage else ""
+        colour = ACCENTS.get(str(stage.status), ACCENTS["running"]) if stage else ACCENTS["running"]
+        rows.append([escape(name), bar(part, colour), f"{part:.0%}", counts, badge(str(stage.status)) if stage else ""])
+    return table(["stage", "", "done", "units", ""], rows, numeric=[2, 3]) if rows else ""
+
+
+class RunLike(Protocol):
+    """What a view needs of a run: of one in this process, or out of a store."""
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+
+    @property
+    def status(self) -> Status:
+        """How the run stands."""
+
+    @property
+    def stages(self) -> Sequence[StageReport]:
+        """One report a stage."""
+
+    @property
+    def failures(self) -> Sequence[Failure]:
+        """The dead letters."""
+
+
+def run_view(run: RunLike) -> str:
+    """Return a run: its state, what each stage did, and its dead letters."""
+    pipeline = getattr(run, "pipeline", "")
+    name = str(getattr(pipeline, "name", pipeline))
+    message = str(getattr(run, "message", "") or "")
+    head = f"<div><b>{escape(name)}</b> run <code>{escape(run.id)}</code>: {badge(str(run.status))}"
+    said = f' <span style="opacity:.8">{escape(message)}</span></div>' if message else "</div>"
+    failures = list(run.failures)
+    letters = failures_table(failures, f"{len(failures):,} dead letters", limit=20) if failures else ""
+    return head + said + stages_table(run.stages) + letters
+
+
+def runs_table(runs: Iterable[Any], limit: int = 50) -> str:
+    """Return runs out of a store, as they come (newest first)."""
+    rows = (
+        [
+            f"<code>{escape(run.id)}</code>",
+            escape(str(run.pipeline)),
+            badge(str(run.status)),
+            moment_text(run.started_at),
+            "" if run.finished_at is None else seconds_text(run.finished_at - run.started_at),
+            escape(run.message or ""),
+        ]
+        for run in runs
+    )
+    return table(["run", "pipeline", "status", "started", "time", ""], rows, numeric=[4], limit=limit)
+
+
+def moment_text(unix_seconds: float) -> str:
+    """Return a moment in local time, to the second."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(unix_seconds))
