@@ -29,5 +29,12 @@ struct Chunks {
 /// A view of a Python string's own code points. Throws ConfigurationError where it is no string.
 headrace::text::TextView text_view(const py::handle& text);
 
+/// The texts of a Python iterable, and views of them. They are held: the caller's list may change meanwhile.
+struct HeldTexts {
+  explicit HeldTexts(const py::iterable& texts);
+  py::tuple texts;
+  std::vector<headrace::text::TextView> views;
+};
+
 Chunks chunk_text(const headrace::text::Chunker& chunker, const py::object& text);
 py::list chunk_texts(const headrace::text::Chunker& chunker, const py::iterable& texts, int threads);

@@ -4,6 +4,7 @@
 #include "headrace/text/markdown_chunker.h"
 #include "headrace/text/recursive_chunker.h"
 #include "headrace/text/sentence_chunker.h"
+#include "headrace/text/token_chunker.h"
 
 namespace {
 
@@ -12,17 +13,26 @@ using namespace headrace::text;
 // Shorter texts are chunked sooner than another thread could make use of the GIL.
 constexpr int64_t kReleaseSize = 1 << 16;
 
-ChunkOptions options(int64_t size, int64_t overlap, const std::string& unit,
-                     std::optional<int64_t> min_size) {
-  ChunkOptions found{size, overlap, headrace::text::Unit::kChars, min_size.value_or(-1)};
-  if (unit == "bytes") {
-    found.unit = headrace::text::Unit::kBytes;
-  } else if (unit == "tokens") {
-    found.unit = headrace::text::Unit::kTokens;
-  } else if (unit != "chars") {
-    throw headrace::ConfigurationError("unit must be 'chars', 'bytes' or 'tokens', not '" + unit + "'");
-  }
-  return found;
+// What all chunkers take.
+struct Settings {
+  int64_t size;
+  int64_t overlap;
+  std::string unit;
+  std::shared_ptr<Tokenizer> tokenizer;
+  std::string prefix;
+  std::optional<int64_t> min_size;
+};
+
+headrace::text::Unit unit_named(const std::string& name) {
+  if (name == "chars") return headrace::text::Unit::kChars;
+  if (name == "bytes") return headrace::text::Unit::kBytes;
+  if (name == "tokens") return headrace::text::Unit::kTokens;
+  throw headrace::ConfigurationError("unit must be 'chars', 'bytes' or 'tokens', not '" + name + "'");
+}
+
+ChunkOptions options(const Settings& settings) {
+  return {settings.size,      settings.overlap, unit_named(settings.unit), settings.min_size.value_or(-1),
+          settings.tokenizer, settings.prefix};
 }
 
 // The array owns the vector that was filled.
@@ -39,6 +49,11 @@ py::array_t<int64_t> boundaries(const py::object& text, bool abbreviations, bool
   const py::capsule owner(found.release(),
                           [](void* held) { delete static_cast<std::vector<int64_t>*>(held); });
   return py::array_t<int64_t>(size, data, owner);
+}
+
+py::tuple as_tuple(const py::iterable& texts) {
+  if (!PyUnicode_Check(texts.ptr())) return py::tuple(texts);
+  throw headrace::ConfigurationError("one str was given where several texts are wanted: give [text]");
 }
 
 }  // namespace
@@ -72,22 +87,21 @@ Chunks chunk_text(const Chunker& chunker, const py::object& text) {
   return {text, std::move(list), 0, count};
 }
 
+HeldTexts::HeldTexts(const py::iterable& many) : texts(as_tuple(many)) {
+  views.reserve(texts.size());
+  for (const py::handle text : texts) views.push_back(text_view(text));
+}
+
 py::list chunk_texts(const Chunker& chunker, const py::iterable& texts, int threads) {
-  if (PyUnicode_Check(texts.ptr())) {
-    throw headrace::ConfigurationError("chunk_many takes several texts, not one str: use chunk, or [text]");
-  }
-  const py::tuple held(texts);  // the caller's list may change while the GIL is released
-  std::vector<TextView> views;
-  views.reserve(held.size());
-  for (const py::handle text : held) views.push_back(text_view(text));
+  const HeldTexts held(texts);
   std::vector<DocumentChunks> found;
   {
     const py::gil_scoped_release release;
-    found = chunk_many(chunker, views, threads);
+    found = chunk_many(chunker, held.views, threads);
   }
-  py::list result(held.size());
+  py::list result(found.size());
   for (size_t i = 0; i < found.size(); ++i) {
-    result[i] = Chunks{held[i], std::move(found[i].list), found[i].first, found[i].count};
+    result[i] = Chunks{held.texts[i], std::move(found[i].list), found[i].first, found[i].count};
   }
   return result;
 }
@@ -99,26 +113,31 @@ void bind_text_chunkers(py::module_& m) {
       .def(
           "chunk_many", &chunk_texts, py::arg("texts"), py::arg("threads") = 0,
           "A list with the Chunks of each text, on `threads` threads (0: all processors), the GIL released.");
+  py::class_<Settings>(m, "ChunkSettings", "What all chunkers take.")
+      .def(py::init([](int64_t size, int64_t overlap, std::string unit, std::shared_ptr<Tokenizer> tokenizer,
+                       std::string prefix, std::optional<int64_t> min_size) {
+             return Settings{size,    overlap, std::move(unit), std::move(tokenizer), std::move(prefix),
+                             min_size};
+           }),
+           py::arg("size"), py::arg("overlap"), py::arg("unit"), py::arg("tokenizer"), py::arg("prefix"),
+           py::arg("min_size"));
   py::class_<RecursiveChunker, Chunker>(m, "RecursiveChunker",
                                         "Cuts at the best break that the limit allows.")
-      .def(py::init(
-               [](int64_t size, int64_t overlap, const std::string& unit, std::optional<int64_t> min_size) {
-                 return RecursiveChunker(options(size, overlap, unit, min_size));
-               }),
-           py::arg("size"), py::arg("overlap"), py::arg("unit"), py::arg("min_size"));
+      .def(py::init([](const Settings& settings) { return RecursiveChunker(options(settings)); }),
+           py::arg("settings"));
   py::class_<SentenceChunker, Chunker>(m, "SentenceChunker", "As many whole sentences as the limit allows.")
-      .def(py::init(
-               [](int64_t size, int64_t overlap, const std::string& unit, bool abbreviations, bool wrapped) {
-                 return SentenceChunker(options(size, overlap, unit, std::nullopt), {abbreviations, wrapped});
-               }),
-           py::arg("size"), py::arg("overlap"), py::arg("unit"), py::arg("abbreviations"),
-           py::arg("wrapped"));
-  py::class_<MarkdownChunker, Chunker>(m, "MarkdownChunker", "Cuts Markdown along its structure.")
-      .def(py::init([](int64_t size, int64_t overlap, const std::string& unit,
-                       std::optional<int64_t> min_size, int64_t min_section) {
-             return MarkdownChunker(options(size, overlap, unit, min_size), min_section);
+      .def(py::init([](const Settings& settings, bool abbreviations, bool wrapped) {
+             return SentenceChunker(options(settings), {abbreviations, wrapped});
            }),
-           py::arg("size"), py::arg("overlap"), py::arg("unit"), py::arg("min_size"), py::arg("min_section"));
+           py::arg("settings"), py::arg("abbreviations"), py::arg("wrapped"));
+  py::class_<MarkdownChunker, Chunker>(m, "MarkdownChunker", "Cuts Markdown along its structure.")
+      .def(py::init([](const Settings& settings, int64_t min_section) {
+             return MarkdownChunker(options(settings), min_section);
+           }),
+           py::arg("settings"), py::arg("min_section"));
+  py::class_<TokenChunker, Chunker>(m, "TokenChunker", "As many tokens as the limit allows.")
+      .def(py::init([](const Settings& settings) { return TokenChunker(options(settings)); }),
+           py::arg("settings"));
   m.def("sentence_boundaries", &boundaries, py::arg("text"), py::arg("abbreviations") = false,
         py::arg("wrapped") = false,
         "int64 array of the sentence boundaries of UAX #29, from 0 to the size of the text.");

@@ -4,19 +4,29 @@ A chunker turns a text into :class:`Chunks`: a sequence of :class:`Chunk` with p
 ``source[chunk.start:chunk.end] == chunk.text``. No chunk is over the limit, every character that is not a blank is in
 a chunk, and no grapheme cluster (UAX #29, Unicode :data:`UNICODE_VERSION`) is cut, unless one alone exceeds the limit.
 
-Every chunker takes ``size`` (the limit of a chunk), ``overlap`` (at most so much of a chunk is repeated at the start of
-the next) and ``unit`` (``"chars"``: code points, ``"bytes"``: of UTF-8), and raises ConfigurationError where one is
-wrong. ``chunk(text)`` gives the :class:`Chunks` of one string, ``chunk_many(texts, threads=0)`` a list of them, made
-on several threads (0: all processors) with the GIL released; the result does not depend on their number.
+Every chunker takes
+
+- ``size``: the limit of a chunk, in ``unit``: ``"chars"`` (code points), ``"bytes"`` (of UTF-8) or ``"tokens"``;
+- ``overlap``: at most so much of a chunk is repeated at the start of the next;
+- ``tokenizer``, for tokens: a :class:`Tokenizer`, the path of a ``tokenizer.json``, or an object of the `tokenizers`
+  package. The special tokens that the model adds are counted, and the file's truncation is ignored, so that no model
+  of ``size`` tokens ever truncates a chunk. ``prefix``: text that will be put before each chunk; it is counted too;
+
+and raises ConfigurationError where one is wrong. ``chunk(text)`` gives the :class:`Chunks` of one string,
+``chunk_many(texts, threads=0)`` a list of them, made on several threads (0: all processors) with the GIL released; the
+result does not depend on their number.
 """
 
 from __future__ import annotations
 
 import operator
+import os
+from collections.abc import Iterable
 from typing import Any
 
 from headrace import _core
 from headrace._core import UNICODE_VERSION, Chunk, Chunks, sentence_boundaries
+from headrace._internal import tokenizers as _tokenizers
 from headrace.errors import ConfigurationError
 
 __all__ = [
@@ -26,8 +36,57 @@ __all__ = [
     "MarkdownChunker",
     "RecursiveChunker",
     "SentenceChunker",
+    "TokenChunker",
+    "Tokenizer",
     "sentence_boundaries",
 ]
+
+
+class Tokenizer:
+    """The tokenizer of a model: natively run where its kind is known (WordPiece of BERT, byte-level BPE of GPT-2).
+
+    ``native`` says whether it is; ``reason`` why not. Then the `tokenizers` package runs it. Where that package is
+    installed, both are compared when the tokenizer is made, and any difference makes the package be used.
+    """
+
+    def __init__(self, core: _core.Tokenizer, reason: str = ""):
+        self._core = core
+        self.reason = reason
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> Tokenizer:
+        """Of a ``tokenizer.json``, or of the folder it lies in."""
+        return cls(*_tokenizers.from_file(path))
+
+    @classmethod
+    def of(cls, tokenizer: Any) -> Tokenizer:
+        """Of whatever a chunker takes as its ``tokenizer``."""
+        if isinstance(tokenizer, Tokenizer):
+            return tokenizer
+        if isinstance(tokenizer, (str, os.PathLike)):
+            return cls.from_file(tokenizer)
+        return cls(*_tokenizers.from_object(tokenizer))
+
+    @property
+    def native(self) -> bool:
+        """Whether it runs in C++, without the GIL."""
+        return not self.reason
+
+    @property
+    def special_tokens(self) -> int:
+        """How many tokens the model adds to a text."""
+        return self._core.special_tokens
+
+    def encode(self, text: str) -> tuple[Any, Any]:
+        """``(ids, offsets)`` of a text: int32 arrays (n,) and (n, 2), in code points; no special tokens."""
+        return self._core.encode(text)
+
+    def count(self, texts: Iterable[str], threads: int = 0) -> list[int]:
+        """How many tokens the model sees for each text, special tokens included."""
+        return self._core.count(texts, threads)
+
+    def __repr__(self) -> str:
+        return f"<Tokenizer: {'native' if self.native else self.reason}>"
 
 
 def _whole(name: str, value: Any) -> int:
@@ -37,8 +96,21 @@ def _whole(name: str, value: Any) -> int:
         raise ConfigurationError(f"{name} must be a whole number, not {value!r}") from None
 
 
-def _least(value: Any) -> int | None:
-    return None if value is None else _whole("min_size", value)
+def _settings(size: Any, overlap: Any, unit: Any, tokenizer: Any, **more: Any) -> _core.ChunkSettings:
+    """What all chunkers take; ``more``: prefix, min_size."""
+    if tokenizer is not None and unit != "tokens":
+        raise ConfigurationError(f"a tokenizer was given, but unit is {unit!r}: give unit='tokens', or no tokenizer")
+    return _checked(size, overlap, unit, tokenizer, **more)
+
+
+def _checked(
+    size: Any, overlap: Any, unit: Any, tokenizer: Any, *, prefix: Any, min_size: Any = None
+) -> _core.ChunkSettings:
+    if not isinstance(prefix, str):
+        raise ConfigurationError(f"prefix must be a str, not {prefix!r}")
+    core = None if tokenizer is None else Tokenizer.of(tokenizer)._core
+    least = None if min_size is None else _whole("min_size", min_size)
+    return _core.ChunkSettings(_whole("size", size), _whole("overlap", overlap), str(unit), core, prefix, least)
 
 
 class RecursiveChunker(_core.RecursiveChunker):
@@ -47,8 +119,17 @@ class RecursiveChunker(_core.RecursiveChunker):
     ``min_size``: a chunk at least this long ends at the best break that follows (default: a quarter of ``size``).
     """
 
-    def __init__(self, size: int = 1000, overlap: int = 0, unit: str = "chars", *, min_size: int | None = None):
-        super().__init__(_whole("size", size), _whole("overlap", overlap), unit, _least(min_size))
+    def __init__(
+        self,
+        size: int = 1000,
+        overlap: int = 0,
+        unit: str = "chars",
+        tokenizer: Any = None,
+        *,
+        prefix: str = "",
+        min_size: int | None = None,
+    ):
+        super().__init__(_settings(size, overlap, unit, tokenizer, prefix=prefix, min_size=min_size))
 
 
 class SentenceChunker(_core.SentenceChunker):
@@ -64,11 +145,13 @@ class SentenceChunker(_core.SentenceChunker):
         size: int = 1000,
         overlap: int = 0,
         unit: str = "chars",
+        tokenizer: Any = None,
         *,
+        prefix: str = "",
         abbreviations: bool = True,
         wrapped: bool = False,
     ):
-        super().__init__(_whole("size", size), _whole("overlap", overlap), unit, abbreviations, wrapped)
+        super().__init__(_settings(size, overlap, unit, tokenizer, prefix=prefix), abbreviations, wrapped)
 
 
 class MarkdownChunker(_core.MarkdownChunker):
@@ -88,11 +171,22 @@ class MarkdownChunker(_core.MarkdownChunker):
         size: int = 1000,
         overlap: int = 0,
         unit: str = "chars",
+        tokenizer: Any = None,
         *,
+        prefix: str = "",
         min_size: int | None = None,
         min_section: int = 0,
     ):
-        least = _least(min_size)
-        super().__init__(
-            _whole("size", size), _whole("overlap", overlap), unit, least, _whole("min_section", min_section)
-        )
+        settings = _settings(size, overlap, unit, tokenizer, prefix=prefix, min_size=min_size)
+        super().__init__(settings, _whole("min_section", min_section))
+
+
+class TokenChunker(_core.TokenChunker):
+    """As many tokens in a chunk as the limit allows: cut where a word of the tokenizer begins, whatever it means."""
+
+    def __init__(
+        self, size: int = 256, overlap: int = 0, unit: str = "tokens", tokenizer: Any = None, *, prefix: str = ""
+    ):
+        if tokenizer is None:
+            raise ConfigurationError("TokenChunker needs a tokenizer: give tokenizer=")
+        super().__init__(_checked(size, overlap, unit, tokenizer, prefix=prefix))

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
 
 #include "breaks.h"
+#include "headrace/base/error.h"
 #include "headrace/text/chunk_list.h"
 #include "measure.h"
 #include "scanner.h"
@@ -40,15 +42,31 @@ class Cutter {
   void begin_at(int64_t position) { start_ = fresh_ = floor_ = position; }
 
   Cut cut_from(int64_t start) const {
-    const int64_t high = measure_.window_end(start, reserved_);
+    int64_t high = measure_.window_end(start, reserved_);
+    for (;;) {
+      const Cut cut = cut_within(start, high);
+      const int64_t excess = cut.end > start ? measure_.excess(start, cut.end, reserved_) : 0;
+      if (excess == 0) return cut;
+      // Rare: what was cut apart counts for more than it did together.
+      high = std::min(measure_.window_end(start, reserved_ + excess), cut.end - 1);
+      if (high <= start) fail(start);
+    }
+  }
+
+  Cut cut_within(int64_t start, int64_t high) const {
     if (high >= stop_) return {stop_, stop_, Level::kEnd};
     const int64_t bottom = fresh_ + 1;  // each chunk holds something new
-    if (bottom > high) return {high, high, Level::kHard};
+    if (bottom > high) return {start, high, Level::kHard};
     const auto least = static_cast<int64_t>(static_cast<double>(high - start) * fill_);
     const int64_t low = std::max(bottom, start + least);
     Cut cut = breaks_.best({start, floor_, low, high});
     if (cut.level == Level::kHard && low > bottom) cut = breaks_.best({start, floor_, bottom, low - 1});
     return cut.level == Level::kHard ? last_cluster(bottom, high) : cut;
+  }
+
+  [[noreturn]] void fail(int64_t position) const {
+    throw ConfigurationError("size is too small: the character at position " + std::to_string(position) +
+                             " alone has more tokens than a chunk may have");
   }
 
   Cut last_cluster(int64_t low, int64_t high) const {
@@ -80,12 +98,21 @@ class Cutter {
     if (cut.level == Level::kHard) return advance_inside(cut.next);
     inside_ = false;
     int64_t again = cut.end;
-    if (overlapping_ && cut.next < stop_) {
-      const int64_t low = std::max(measure_.overlap_begin(cut.end), start_ + 1);
-      if (low < cut.end) again = breaks_.overlap_start(floor_, low, cut.end);
-    }
+    if (overlapping_ && cut.next < stop_) again = overlap_start(cut.end);
     begin_at(again < cut.end ? again : cut.next);
     fresh_ = cut.next;
+  }
+
+  // Where the next chunk begins to repeat what ends at `end`; `end` where it doesn't.
+  int64_t overlap_start(int64_t end) const {
+    for (int64_t reserved = 0;;) {
+      const int64_t low = std::max(measure_.overlap_begin(end, reserved), start_ + 1);
+      if (low >= end) return end;
+      const int64_t start = breaks_.overlap_start(floor_, low, end);
+      const int64_t excess = start < end ? measure_.overlap_excess(start, end) : 0;
+      if (excess == 0) return start;
+      reserved += excess;
+    }
   }
 
   // The cluster's own beginning stays the floor until the cluster is over.

@@ -1,5 +1,6 @@
 #include "headrace/text/markdown_chunker.h"
 
+#include <algorithm>
 #include <string>
 
 #include "cutter.h"
@@ -81,11 +82,28 @@ class MarkdownCut {
     const size_t first = out_.spans.size();
     row_cutter_.reserve(measure_.count(start, text_.skip_blanks(table.body)));
     row_cutter_.run(table.body, table.end, out_);
-    out_.spans[first].start = text_.skip_blanks(start);
+    const int64_t begin = text_.skip_blanks(start);
+    if (measure_.excess(begin, out_.spans[first].end, 0) == 0) {
+      out_.spans[first].start = begin;
+    } else {
+      lead(start, table.body, first);
+    }
     ChunkNote common = under(heading);
     common.context = {table.start, table.body};
     note(common);
     out_.notes[first].context = {};
+  }
+
+  // What could not stand before the chunk `first` after all gets chunks of its own before it.
+  void lead(int64_t start, int64_t end, size_t first) {
+    ChunkList before;
+    cutter_.run(start, end, before);
+    out_.spans.insert(out_.spans.begin() + static_cast<int64_t>(first), before.spans.begin(),
+                      before.spans.end());
+    const auto shift = static_cast<int64_t>(before.spans.size());
+    for (int64_t& split : out_.splits) split += split >= static_cast<int64_t>(first) ? shift : 0;
+    for (const int64_t split : before.splits) out_.splits.push_back(split + static_cast<int64_t>(first));
+    std::sort(out_.splits.begin(), out_.splits.end());
   }
 
   ChunkNote under(int64_t heading) const {
@@ -130,7 +148,6 @@ class MarkdownCut {
 
 MarkdownChunker::MarkdownChunker(ChunkOptions options, int64_t min_section)
     : options_(checked(options)), min_section_(min_section) {
-  if (options_.unit == Unit::kTokens) throw ConfigurationError("unit tokens needs a tokenizer");
   if (min_section < 0) {
     throw ConfigurationError("min_section must be at least 0, not " + std::to_string(min_section));
   }

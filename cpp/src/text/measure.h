@@ -14,14 +14,18 @@ class Measure {
   virtual ~Measure() = default;
 
   /// The last position (at most the end of the text) such that text[start, position) is within the limit, of
-  /// which `reserved` is taken by something else.
+  /// which `reserved` is taken by something else. Where excess() is not always 0, about that position.
   virtual int64_t window_end(int64_t start, int64_t reserved) const = 0;
+
+  /// The first position such that text[position, end) is within the overlap less `reserved`.
+  virtual int64_t overlap_begin(int64_t end, int64_t reserved) const = 0;
 
   /// Size of text[start, end).
   virtual int64_t count(int64_t start, int64_t end) const = 0;
 
-  /// The first position such that text[position, end) is within the overlap.
-  virtual int64_t overlap_begin(int64_t end) const = 0;
+  /// By how much text[start, end) is over the limit after all, and as an overlap over the overlap.
+  virtual int64_t excess(int64_t start, int64_t end, int64_t reserved) const { return 0; }
+  virtual int64_t overlap_excess(int64_t start, int64_t end) const { return 0; }
 };
 
 /// Code points.
@@ -34,7 +38,9 @@ class CharMeasure final : public Measure {
     return size_ - reserved >= text_size_ - start ? text_size_ : start + size_ - reserved;
   }
   int64_t count(int64_t start, int64_t end) const override { return end - start; }
-  int64_t overlap_begin(int64_t end) const override { return std::max<int64_t>(end - overlap_, 0); }
+  int64_t overlap_begin(int64_t end, int64_t reserved) const override {
+    return std::max<int64_t>(end - overlap_ + reserved, 0);
+  }
 
  private:
   int64_t text_size_;
@@ -65,8 +71,8 @@ class ByteMeasure final : public Measure {
 
   int64_t count(int64_t start, int64_t end) const override { return kernels_.utf8_size(text_, start, end); }
 
-  int64_t overlap_begin(int64_t end) const override {
-    int64_t left = overlap_;
+  int64_t overlap_begin(int64_t end, int64_t reserved) const override {
+    int64_t left = overlap_ - reserved;
     int64_t at = end;
     for (int64_t step = left / kWidest; step >= kSmall && at > 0; step = left / kWidest) {
       const int64_t next = std::max<int64_t>(at - step, 0);

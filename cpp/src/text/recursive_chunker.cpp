@@ -1,15 +1,12 @@
 #include "headrace/text/recursive_chunker.h"
 
 #include "cutter.h"
-#include "headrace/base/error.h"
 #include "recursive_breaks.h"
 #include "with_measure.h"
 
 namespace headrace::text {
 
-RecursiveChunker::RecursiveChunker(ChunkOptions options) : options_(checked(options)) {
-  if (options_.unit == Unit::kTokens) throw ConfigurationError("unit tokens needs a tokenizer");
-}
+RecursiveChunker::RecursiveChunker(ChunkOptions options) : options_(checked(options)) {}
 
 void RecursiveChunker::chunk(TextView text, ChunkList& out) const {
   with_measure(text, options_, [&]<class Code>(const Scanner<Code>& scanner, const Measure& measure) {

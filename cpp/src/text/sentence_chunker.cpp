@@ -1,16 +1,13 @@
 #include "headrace/text/sentence_chunker.h"
 
 #include "cutter.h"
-#include "headrace/base/error.h"
 #include "sentence_breaks.h"
 #include "with_measure.h"
 
 namespace headrace::text {
 
 SentenceChunker::SentenceChunker(ChunkOptions options, SentenceOptions sentences)
-    : options_(checked(options)), sentences_(sentences) {
-  if (options_.unit == Unit::kTokens) throw ConfigurationError("unit tokens needs a tokenizer");
-}
+    : options_(checked(options)), sentences_(sentences) {}
 
 void SentenceChunker::chunk(TextView text, ChunkList& out) const {
   std::vector<int64_t> edges;

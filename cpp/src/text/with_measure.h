@@ -4,6 +4,7 @@
 #include "kernels.h"
 #include "measure.h"
 #include "scanner.h"
+#include "token_measure.h"
 
 namespace headrace::text {
 
@@ -17,10 +18,14 @@ template <class Use>
 void with_measure(TextView text, const ChunkOptions& options, Use&& use) {
   text.visit([&]<class Code>(const Code* data) {
     const Scanner<Code> scanner(data, text.size(), kernels<Code>(best_simd()));
-    if (options.unit == Unit::kBytes) {
-      use(scanner, ByteMeasure<Code>(data, text.size(), options.size, options.overlap, scanner.kernels()));
-    } else {
-      use(scanner, CharMeasure(text.size(), options.size, options.overlap));
+    switch (options.unit) {
+      case Unit::kChars:
+        return use(scanner, CharMeasure(text.size(), options.size, options.overlap));
+      case Unit::kBytes:
+        return use(scanner,
+                   ByteMeasure<Code>(data, text.size(), options.size, options.overlap, scanner.kernels()));
+      case Unit::kTokens:
+        return use(scanner, TokenMeasure(text, options));
     }
   });
 }

@@ -25,6 +25,11 @@ class TextView {
     return use(static_cast<const uint32_t*>(data_));
   }
 
+  /// The code points [start, end) of it.
+  TextView part(int64_t start, int64_t end) const {
+    return visit([&](const auto* data) { return TextView(data + start, end - start); });
+  }
+
   uint32_t operator[](int64_t index) const {
     return visit([index](const auto* data) { return static_cast<uint32_t>(data[index]); });
   }

@@ -1,0 +1,319 @@
+#include "word_piece.h"
+
+#include <algorithm>
+#include <limits>
+#include <set>
+#include <utility>
+
+#include "headrace/base/error.h"
+#include "utf8.h"
+
+namespace headrace::text {
+
+namespace {
+
+using Symbols = Trie::Symbols;
+using SymbolMap = std::unordered_map<uint32_t, uint16_t>;
+
+constexpr uint16_t kContinues = 0;  // stands for the prefix of pieces that continue a word
+constexpr uint16_t kFirstSymbol = 2;
+
+std::vector<uint32_t> code_points(const std::string& utf8) {
+  const DecodedText text(utf8);
+  std::vector<uint32_t> codes;
+  for (int64_t i = 0; i < text.view().size(); ++i) codes.push_back(text.view()[i]);
+  return codes;
+}
+
+// In the order of the code points: letters that follow each other lie side by side in the trie.
+SymbolMap number_symbols(const WordPieceModel& model) {
+  std::set<uint32_t> codes;
+  for (const auto& [token, id] : model.vocabulary) {
+    for (const uint32_t code : code_points(token)) codes.insert(code);
+  }
+  if (codes.size() + kFirstSymbol > 0xFFFF) {
+    throw ConfigurationError("the WordPiece vocabulary has more than 65,533 different characters");
+  }
+  SymbolMap symbols;
+  for (const uint32_t code : codes) symbols[code] = static_cast<uint16_t>(symbols.size() + kFirstSymbol);
+  return symbols;
+}
+
+std::vector<std::pair<Symbols, int32_t>> pieces(const WordPieceModel& model, const SymbolMap& symbols) {
+  std::vector<std::pair<Symbols, int32_t>> found{{{kContinues}, Trie::kNone}};
+  for (const auto& [token, id] : model.vocabulary) {
+    const bool continues = !model.continuing_prefix.empty() && token.starts_with(model.continuing_prefix);
+    const std::string text = continues ? token.substr(model.continuing_prefix.size()) : token;
+    if (text.empty()) continue;
+    Symbols piece;
+    if (continues) piece.push_back(kContinues);
+    for (const uint32_t code : code_points(text)) piece.push_back(symbols.at(code));
+    found.emplace_back(std::move(piece), id);
+  }
+  return found;
+}
+
+int32_t unknown_id(const WordPieceModel& model) {
+  const auto found = model.vocabulary.find(model.unknown);
+  if (found != model.vocabulary.end()) return found->second;
+  throw ConfigurationError("the WordPiece vocabulary lacks its unknown token '" + model.unknown + "'");
+}
+
+}  // namespace
+
+WordPieceTokenizer::WordPieceTokenizer(const WordPieceModel& model)
+    : chars_(model.steps, number_symbols(model)),
+      trie_(pieces(model, number_symbols(model))),
+      continuing_(trie_.next(Trie::root(), kContinues)),
+      unknown_(unknown_id(model)),
+      max_word_(model.max_word),
+      special_tokens_(model.special_tokens),
+      added_(model.added) {
+  const size_t symbols = number_symbols(model).size() + kFirstSymbol;
+  for (size_t symbol = 0; symbol < symbols; ++symbol) {
+    const int32_t node =
+        symbol < kFirstSymbol ? Trie::kNone : trie_.next(Trie::root(), static_cast<uint16_t>(symbol));
+    const int32_t id = node == Trie::kNone ? Trie::kNone : trie_.value(node);
+    alone_.push_back(id == Trie::kNone ? unknown_ : id);
+  }
+  for (const AddedTokens::Token& token : added_.all()) chars_.mark_added(token.content.front());
+}
+
+/// One pass over one text.
+template <class Code>
+class WordPieceRun {
+ public:
+  using Word = WordPieceTokenizer::Word;
+
+  WordPieceRun(const WordPieceTokenizer& tokenizer, const Code* text, int64_t size,
+               WordPieceTokenizer::Cache& cache, TokenList& out)
+      : tokenizer_(tokenizer), text_(text), size_(size), cache_(cache), out_(out) {
+    const auto room = static_cast<size_t>(std::max<int64_t>(tokenizer.max_word_, Word::kLongest)) + 1;
+    symbols_.resize(room);
+    starts_.resize(room);
+  }
+
+  void run() {
+    for (int64_t i = 0; i < size_; ++i) {
+      const uint32_t entry = tokenizer_.chars_[text_[i]];
+      if (entry < BertChars::kAlone) {
+        add(entry, i);
+      } else {
+        i = special(entry, i);
+      }
+    }
+    flush();
+  }
+
+ private:
+  // A character of the current word. What is beyond the longest word is counted only.
+  void add(uint32_t symbol, int64_t position) {
+    last_ = static_cast<int32_t>(position);
+    if (length_ <= tokenizer_.max_word_) {
+      symbols_[static_cast<size_t>(length_)] = static_cast<uint16_t>(symbol);
+      starts_[static_cast<size_t>(length_)] = last_;
+    }
+    ++length_;
+  }
+
+  // Anything but a plain character; answers the last position that it took.
+  int64_t special(uint32_t entry, int64_t position) {
+    if (entry & BertChars::kAdded) {
+      const AddedTokens::Token* token = tokenizer_.added_.find(text_, size_, position);
+      if (token != nullptr) {
+        flush();
+        const int64_t end = position + static_cast<int64_t>(token->content.size());
+        put(token->id, static_cast<int32_t>(position), static_cast<int32_t>(end), 1);
+        segment_ = end;
+        return end - 1;
+      }
+      entry &= ~BertChars::kAdded;
+    }
+    if (entry & BertChars::kMoves) return marks(position);
+    if (entry & BertChars::kSeveral) {
+      for (const uint32_t each : tokenizer_.chars_.expansion(entry)) take(each, position);
+    } else {
+      take(entry, position);
+    }
+    return position;
+  }
+
+  // A run of marks of which some stay: NFD sorts them by class, and they then stand for the characters in
+  // whose places they come to stand. Rare: a few Hangul tone marks and musical symbols.
+  int64_t marks(int64_t position) {
+    struct Mark {
+      int rank;
+      uint32_t code;
+      bool placed;  // takes the place of a character; the second part of one doesn't
+    };
+    const BertChars& chars = tokenizer_.chars_;
+    const auto passes = [&](int64_t i) {
+      return chars.combining_class(text_[i]) > 0 || chars.cleaned_away(text_[i]);
+    };
+    int64_t begin = position;
+    if (chars.combining_class(text_[position]) > 0) {
+      while (begin > segment_ && passes(begin - 1)) --begin;
+    }
+    std::vector<Mark> run;
+    std::vector<int64_t> places;
+    int64_t i = begin;
+    for (; i < size_ && (i == begin || passes(i)); ++i) {
+      if (chars.cleaned_away(text_[i])) continue;
+      places.push_back(i);
+      bool placed = true;
+      for (const uint32_t part : BertChars::moving_parts(text_[i])) {
+        run.push_back({chars.combining_class(part), part, std::exchange(placed, false)});
+      }
+    }
+    std::stable_sort(run.begin(), run.end(), [](const Mark& a, const Mark& b) { return a.rank < b.rank; });
+    auto place = places.begin();
+    int64_t last = begin;
+    for (const Mark& mark : run) {
+      if (mark.placed) last = *place++;
+      take(chars[mark.code] & ~(BertChars::kMoves | BertChars::kAdded), last);
+    }
+    return i - 1;
+  }
+
+  void take(uint32_t entry, int64_t position) {
+    if (entry < BertChars::kAlone) return add(entry, position);
+    if (entry & BertChars::kNothing) return;
+    flush();
+    if (entry & BertChars::kBlank) return;
+    const auto at = static_cast<int32_t>(position);
+    put(tokenizer_.alone_[entry & 0xFFFF], at, at + 1, 1);
+  }
+
+  void put(int32_t id, int32_t start, int32_t end, uint8_t begins) {
+    out_.ids.push(id);
+    out_.spans.push({start, end});
+    out_.begins.push(begins);
+  }
+
+  // Ends the current word.
+  void flush() {
+    if (length_ == 0) return;
+    if (length_ == 1) {
+      put(tokenizer_.alone_[symbols_[0]], starts_[0], last_ + 1, 1);
+    } else if (length_ <= Word::kLongest) {
+      cached();
+    } else if (length_ <= tokenizer_.max_word_) {
+      split();
+    } else {
+      put(tokenizer_.unknown_, starts_[0], last_ + 1, 1);
+    }
+    length_ = 0;
+  }
+
+  void cached() {
+    std::array<uint16_t, Word::kLongest> key{};
+    std::copy_n(symbols_.begin(), length_, key.begin());
+    Word& word = cache_[hash(key) & (cache_.size() - 1)];
+    if (!same(word.symbols, key)) {
+      const int64_t first = out_.ids.size();
+      ends_.clear();
+      split();
+      remember(key, first, word);
+      return;
+    }
+    int32_t* ids = out_.ids.room(Word::kPieces);
+    TokenSpan* spans = out_.spans.room(Word::kPieces);
+    uint8_t* begins = out_.begins.room(Word::kPieces);
+    int begin = 0;
+    for (int i = 0; i < word.count; ++i) {
+      const int end = word.ends[static_cast<size_t>(i)];
+      ids[i] = word.ids[static_cast<size_t>(i)];
+      spans[i] = {starts_[static_cast<size_t>(begin)], starts_[static_cast<size_t>(end - 1)] + 1};
+      begins[i] = i == 0;
+      begin = end;
+    }
+    out_.ids.add(word.count);
+    out_.spans.add(word.count);
+    out_.begins.add(word.count);
+  }
+
+  static bool same(const std::array<uint16_t, Word::kLongest>& a,
+                   const std::array<uint16_t, Word::kLongest>& b) {
+    uint64_t left[4];
+    uint64_t right[4];
+    std::memcpy(left, a.data(), sizeof(left));
+    std::memcpy(right, b.data(), sizeof(right));
+    return ((left[0] ^ right[0]) | (left[1] ^ right[1]) | (left[2] ^ right[2]) | (left[3] ^ right[3])) == 0;
+  }
+
+  static size_t hash(const std::array<uint16_t, Word::kLongest>& key) {
+    uint64_t parts[4];
+    static_assert(sizeof(parts) == sizeof(key));
+    std::memcpy(parts, key.data(), sizeof(parts));
+    uint64_t mixed = (parts[0] ^ parts[2] * 0x9E3779B97F4A7C15u) * 0xD6E8FEB86659FD93u;
+    mixed ^= (parts[1] ^ parts[3] * 0xC2B2AE3D27D4EB4Fu) * 0xFF51AFD7ED558CCDu;
+    return static_cast<size_t>(mixed ^ mixed >> 29) ^ static_cast<size_t>(mixed >> 47);
+  }
+
+  void remember(const std::array<uint16_t, Word::kLongest>& key, int64_t first, Word& word) {
+    const int64_t count = out_.ids.size() - first;
+    if (count > Word::kPieces) return;
+    word.symbols = key;
+    word.count = static_cast<uint8_t>(count);
+    for (int64_t i = 0; i < count; ++i) {
+      word.ids[static_cast<size_t>(i)] = out_.ids[first + i];
+      word.ends[static_cast<size_t>(i)] = ends_[static_cast<size_t>(i)];
+    }
+  }
+
+  // The longest known piece, again and again; if nothing fits somewhere, the whole word is unknown.
+  void split() {
+    const int64_t first = out_.ids.size();
+    int32_t node = Trie::root();
+    for (int64_t begin = 0; begin < length_;) {
+      int64_t end = begin;
+      int32_t id = Trie::kNone;
+      for (int64_t i = begin; i < length_; ++i) {
+        node = tokenizer_.trie_.next(node, symbols_[static_cast<size_t>(i)]);
+        if (node == Trie::kNone) break;
+        if (tokenizer_.trie_.value(node) == Trie::kNone) continue;
+        id = tokenizer_.trie_.value(node);
+        end = i + 1;
+      }
+      if (id == Trie::kNone) return unknown(first);
+      put(id, starts_[static_cast<size_t>(begin)], starts_[static_cast<size_t>(end - 1)] + 1, begin == 0);
+      ends_.push_back(static_cast<uint8_t>(end));
+      begin = end;
+      node = tokenizer_.continuing_;
+    }
+  }
+
+  void unknown(int64_t first) {
+    const int64_t added = out_.ids.size() - first;
+    out_.ids.add(-added);
+    out_.spans.add(-added);
+    out_.begins.add(-added);
+    put(tokenizer_.unknown_, starts_[0], last_ + 1, 1);
+    ends_.assign(1, static_cast<uint8_t>(length_));
+  }
+
+  const WordPieceTokenizer& tokenizer_;
+  const Code* text_;
+  int64_t size_;
+  WordPieceTokenizer::Cache& cache_;
+  TokenList& out_;
+  std::vector<uint16_t> symbols_;  // of the current word
+  std::vector<int32_t> starts_;    // position of the character that each symbol came from
+  std::vector<uint8_t> ends_;      // of the pieces, in symbols
+  int64_t segment_ = 0;            // where the text behind the last added token begins
+  int64_t length_ = 0;
+  int32_t last_ = 0;  // position of the word's last character
+};
+
+void WordPieceTokenizer::encode(TextView text, TokenList& out) const {
+  if (text.size() > std::numeric_limits<int32_t>::max()) {
+    throw ConfigurationError(
+        "a text of more than 2,147,483,647 characters can't be tokenized: chunk it by chars first");
+  }
+  auto scratch = scratch_.borrow();
+  text.visit([&]<class Code>(const Code* data) {
+    WordPieceRun<Code>(*this, data, text.size(), (*scratch).cache, out).run();
+  });
+}
+
+}  // namespace headrace::text
