@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from headrace.connectors import redact_url
 from headrace.connectors.docling import Converter
 from headrace.connectors.qdrant import open_store
-from headrace.errors import ConfigurationError
+from headrace.errors import ConfigurationError, PipelineError, StageError
 from headrace.pipelines.documents.embedders import open_embedder
 from headrace.pipelines.documents.pipeline import build
 from headrace.pipelines.documents.settings import Settings
@@ -74,7 +74,7 @@ def run(
     Raises:
         ConfigurationError: A setting is wrong; the source or the collection is not there, or not what it should be.
         StorageError: The vector store or the run store can't be used.
-        StageError: The vector store failed half-way. What was done is recorded.
+        StageError: The vector store failed half-way, or the source shrank too much. What was done is recorded.
     """
     given = Settings(str(source), **settings)
     embedder = open_embedder(given.embedder)
@@ -92,7 +92,16 @@ def run(
         done = built.pipeline.run(params=params, store=given.store, progress=progress)
         summary = summarise(done, given, origin.name, vectors, built.removed)
     write_summary(given, summary)
+    _raise_where_failed(done)
     return DocumentsRun(done, origin.name, summary)
+
+
+def _raise_where_failed(run: Run) -> None:
+    if run.status == "failed":
+        first = run.failures[0] if run.failures else None
+        if first is None:
+            raise PipelineError(run.message or "the run failed")
+        raise StageError(first.stage, first.key, None, first.message)
 
 
 def _listed(settings: Settings, files: Any) -> list[SourceFile]:
