@@ -132,7 +132,10 @@ TEST(Process, IgnoredPipeSignalIsNotPassedOn) {
   const auto before = ::signal(SIGPIPE, SIG_IGN);
   const Outcome outcome = run(shell("grep SigIgn /proc/self/status"));
   ::signal(SIGPIPE, before);
-  EXPECT_EQ(outcome.std_out, "SigIgn:\t0000000000000000\n");
+  ASSERT_EQ(outcome.std_out.rfind("SigIgn:\t", 0), 0U);
+  // Signals 32 and 33 are glibc's own: whoever started the tests may have had them ignored.
+  const auto ignored = std::stoull(outcome.std_out.substr(8), nullptr, 16) & ~0x180000000ULL;
+  EXPECT_EQ(ignored, 0U);
 }
 
 TEST(Process, HasAGroupAndASessionOfItsOwn) {
