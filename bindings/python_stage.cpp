@@ -20,8 +20,9 @@ Category category(const std::string& name) {
 /// Items out of a Python iterator, through the glue.
 class PythonStream final : public SourceStream {
  public:
-  PythonStream(py::object iterator, std::shared_ptr<Codec> codec, std::function<Fault(py::error_already_set&)> fault)
-      : iterator_(keep(std::move(iterator))), codec_(std::move(codec)), fault_(std::move(fault)) {}
+  PythonStream(py::object iterator, std::shared_ptr<void> glue, std::shared_ptr<Codec> codec,
+               std::function<Fault(py::error_already_set&)> fault)
+      : iterator_(keep(std::move(iterator))), glue_(std::move(glue)), codec_(std::move(codec)), fault_(std::move(fault)) {}
 
   bool next(std::size_t most, std::vector<Emitted>& out) override {
     const WithGil gil;
@@ -32,7 +33,8 @@ class PythonStream final : public SourceStream {
           if (PyErr_Occurred()) throw py::error_already_set();
           return false;
         }
-        out.push_back(emitted(entry, *codec_));
+        Emitted pair;
+        out.push_back(plain_pair(entry, pair) ? std::move(pair) : emitted(kept(glue_).attr("item")(entry), *codec_));
       }
       return true;
     } catch (py::error_already_set& error) {
@@ -41,7 +43,17 @@ class PythonStream final : public SourceStream {
   }
 
  private:
+  /// The common case without a detour through Python: (string, value).
+  bool plain_pair(py::handle entry, Emitted& out) const {
+    if (!PyTuple_CheckExact(entry.ptr()) || PyTuple_GET_SIZE(entry.ptr()) != 2) return false;
+    PyObject* key = PyTuple_GET_ITEM(entry.ptr(), 0);
+    if (!PyUnicode_CheckExact(key) || !quote(key, out.key)) return false;
+    out.value = codec_->encode(PyTuple_GET_ITEM(entry.ptr(), 1));
+    return true;
+  }
+
   std::shared_ptr<void> iterator_;
+  std::shared_ptr<void> glue_;
   std::shared_ptr<Codec> codec_;
   std::function<Fault(py::error_already_set&)> fault_;
 };
@@ -231,7 +243,7 @@ std::unique_ptr<SourceStream> PythonStage::open(const RunInfo& run) {
   const auto describe = [this](py::error_already_set& error) { return fault(error); };
   try {
     std::shared_ptr<UnitView> view;
-    return std::make_unique<PythonStream>(kept(glue_).attr("items")(kept(function_), context(run, Unit(), view)), codec_, describe);
+    return std::make_unique<PythonStream>(kept(glue_).attr("items")(kept(function_), context(run, Unit(), view)), glue_, codec_, describe);
   } catch (py::error_already_set& error) {
     throw FaultError(fault(error));
   }

@@ -1,7 +1,8 @@
 #include "headrace/flow/pipeline.h"
 
 #include <algorithm>
-#include <unordered_map>
+
+#include "headrace/flow/graph.h"
 
 namespace headrace {
 
@@ -91,28 +92,25 @@ void Pipeline::validate() const {
 }
 
 std::vector<std::shared_ptr<Stage>> Pipeline::ordered() const {
+  Graph graph;
+  for (std::size_t i = 0; i < stages_.size(); ++i) graph.add({});
+  for (std::size_t i = 0; i < stages_.size(); ++i) {
+    for (const std::string& name : dependencies(*stages_[i])) {
+      const int before = find(name);
+      if (before >= 0) graph.edge(static_cast<Graph::Node>(before), static_cast<Graph::Node>(i));
+    }
+  }
   std::vector<std::shared_ptr<Stage>> sorted;
   std::vector<bool> placed(stages_.size(), false);
-  while (sorted.size() < stages_.size()) {
-    const std::size_t before = sorted.size();
-    for (std::size_t i = 0; i < stages_.size(); ++i) {
-      if (placed[i]) continue;
-      const auto needs = dependencies(*stages_[i]);
-      const bool ready = std::all_of(needs.begin(), needs.end(), [&](const std::string& name) {
-        const int at = find(name);
-        return at < 0 || placed[static_cast<std::size_t>(at)];
-      });
-      if (!ready) continue;
-      placed[i] = true;
-      sorted.push_back(stages_[i]);
-    }
-    if (sorted.size() > before) continue;
-    std::string cycle;
-    for (std::size_t i = 0; i < stages_.size(); ++i) {
-      if (!placed[i]) cycle += (cycle.empty() ? "'" : ", '") + stages_[i]->name() + "'";
-    }
-    throw WorkflowValidationError("pipeline '" + name_ + "' has a cycle through " + cycle);
+  for (const Graph::Node node : graph.order()) {
+    sorted.push_back(stages_[node]);
+    placed[node] = true;
   }
+  std::string cycle;
+  for (std::size_t i = 0; i < stages_.size(); ++i) {
+    if (!placed[i]) cycle += (cycle.empty() ? "'" : ", '") + stages_[i]->name() + "'";
+  }
+  if (!cycle.empty()) throw WorkflowValidationError("pipeline '" + name_ + "' has a cycle through " + cycle);
   return sorted;
 }
 

@@ -170,11 +170,12 @@ void SqliteStore::write_unit(const UnitRow& row) {
 }
 
 void SqliteStore::write_item(const ItemRow& row) {
-  Statement& insert = cached("INSERT INTO " + items_table(row.space) + " VALUES(?1, ?2, ?3, ?4, ?5, NULL, ?6)");
-  insert.bind(1, row.id);
-  row.parent ? insert.bind(2, row.parent) : insert.bind(2, nullptr);
-  row.parent ? insert.bind(3, row.sequence) : insert.bind(3, nullptr);
-  insert.bind(4, row.key).bind(5, run_->number).bind(6, item_seal(row, run_->number, 0)).step();
+  Statement*& insert = item_inserts_[row.space];
+  if (!insert) insert = &cached("INSERT INTO " + items_table(row.space) + " VALUES(?1, ?2, ?3, ?4, ?5, NULL, ?6)");
+  insert->bind(1, row.id);
+  row.parent ? insert->bind(2, row.parent) : insert->bind(2, nullptr);
+  row.parent ? insert->bind(3, row.sequence) : insert->bind(3, nullptr);
+  insert->bind(4, row.key).bind(5, run_->number).bind(6, item_seal(row, run_->number, 0)).step();
   ++new_items_[row.space];
 }
 

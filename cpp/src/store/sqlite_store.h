@@ -79,6 +79,7 @@ class SqliteStore final : public RunStore {
   std::mutex writing_;  ///< guards db_, statements_ and all that belongs to the open transaction
   std::unordered_map<std::string, Statement> statements_;
   std::unordered_map<std::int64_t, Statement*> unit_inserts_;
+  std::unordered_map<std::int64_t, Statement*> item_inserts_;
   std::unordered_map<std::int64_t, std::int64_t> new_units_;  ///< table -> records added in this transaction
   std::unordered_map<std::int64_t, std::int64_t> new_items_;  ///< space -> items added in this transaction
   std::int64_t commit_number_ = 0;

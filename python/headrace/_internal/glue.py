@@ -99,17 +99,19 @@ class StageGlue:
         """The items of a step's value, for those that map over it."""
         return children_of(value, self.name)
 
-    def items(self, function: Callable[[Context], Iterable[Any]], ctx: Context) -> Iterator[tuple[Any, ...]]:
-        """The items of a source, as (key JSON, version, value, loader)."""
-        for item in function(ctx):
-            if isinstance(item, Item):
-                yield _source_item(item)
-            elif isinstance(item, tuple) and len(item) == 2:
-                yield key_to_json(item[0]), None, item[1], None
-            else:
-                raise ConfigurationError(
-                    f"source '{self.name}' yielded {type(item).__name__}: yield hr.Item(key, ...) or (key, value)"
-                )
+    def items(self, function: Callable[[Context], Iterable[Any]], ctx: Context) -> Iterator[Any]:
+        """What a source yields; ``item`` makes sense of each."""
+        return iter(function(ctx))
+
+    def item(self, item: Any) -> tuple[Any, ...]:
+        """One item of a source, as (key JSON, version, value, loader)."""
+        if isinstance(item, Item):
+            return _source_item(item)
+        if isinstance(item, tuple) and len(item) == 2:
+            return key_to_json(item[0]), None, item[1], None
+        raise ConfigurationError(
+            f"source '{self.name}' yielded {type(item).__name__}: yield hr.Item(key, ...) or (key, value)"
+        )
 
     def batch(self, function: Callable[..., Any], ctx: Context, values: Sequence[Any]) -> Sequence[Any]:
         """The results of one batch, checked to be as many as its values."""

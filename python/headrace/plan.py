@@ -1,0 +1,158 @@
+"""What a run would do, and why, without doing it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headrace._internal.compile import identity_of, modes_of, stable_json
+from headrace._internal.glue import RunScope
+from headrace._internal.keys import key_from_json
+from headrace._internal.world_state import WorldState
+from headrace.store import Store, as_store
+from headrace.types import PlanEntry
+
+if TYPE_CHECKING:
+    from headrace.pipeline import Pipeline
+    from headrace.stage import Stage
+
+__all__ = ["Plan", "make_plan"]
+
+
+class Plan(list[PlanEntry]):
+    """The entries of a plan; whole stages where their items are not known yet."""
+
+    @property
+    def to_execute(self) -> list[PlanEntry]:
+        """Those that would, or may, execute."""
+        return [entry for entry in self if entry.action != "skip"]
+
+    def __str__(self) -> str:
+        return "\n".join(_line(entry) for entry in self) or "nothing to do"
+
+    def _repr_html_(self) -> str:
+        from headrace.widgets.html import plan_table
+
+        return plan_table(self)
+
+
+def _line(entry: PlanEntry) -> str:
+    where = entry.stage if entry.key is None else f"{entry.stage} {entry.key!r}"
+    return f"{entry.action:8} {where}: {entry.reason}"
+
+
+def make_plan(
+    pipeline: Pipeline,
+    params: Mapping[str, Any] | None,
+    store: Any,
+    *,
+    config: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    only: Any = None,
+    start_from: Any = None,
+    until: Any = None,
+    skip_existing: bool = True,
+    fresh: bool = False,
+) -> Plan:
+    """Compare the pipeline with what the store holds; nothing is executed or written."""
+    pipeline.validate()
+    stable_json(params, "params")
+    scope = RunScope(pipeline.name, dict(params or {}), dict(config or {}), seed)
+    modes = modes_of(pipeline, only, start_from, until)
+    opened = _existing(store)
+    planner = _Planner(pipeline, scope, opened, skip_existing and not fresh)
+    plan = Plan()
+    for stage in pipeline.stages.values():
+        plan.extend(planner.entries(stage, modes[stage.name]))
+    return plan
+
+
+def _existing(store: Any) -> Store | None:
+    if isinstance(store, Store) or str(store).startswith("postgresql://"):
+        return as_store(store)
+    return as_store(store) if Path(store).exists() else None
+
+
+class _Planner:
+    def __init__(self, pipeline: Pipeline, scope: RunScope, store: Store | None, skip: bool) -> None:
+        self.pipeline = pipeline
+        self.scope = scope
+        self.store = store
+        self.skip = skip
+        self.uncertain: set[str] = set()
+        recorded = "SELECT s.name, s.id, s.space, s.fingerprint, s.units FROM stage s JOIN pipeline p ON p.id=s.pipeline WHERE p.name=?"
+        rows = store.sql(recorded, pipeline.name) if store else []
+        self.recorded = {row["name"]: row for row in rows}
+
+    def entries(self, stage: Stage, mode: str) -> Iterator[PlanEntry]:
+        if mode == "off":
+            yield PlanEntry(stage.name, None, "skip", "not among the chosen stages")
+            return
+        if mode == "replay":
+            yield PlanEntry(stage.name, None, "skip", "before the chosen stages: answers from its records")
+            return
+        action, reason = self._whole(stage)
+        if action != "skip" and stage.form != "source":
+            self.uncertain.add(stage.name)
+        if stage.form in ("step", "source") or action == "execute":
+            yield PlanEntry(stage.name, None, action, reason)
+            return
+        yield from self._units(stage, action, reason)
+
+    def _whole(self, stage: Stage) -> tuple[str, str]:
+        row = self.recorded.get(stage.name)
+        if stage.form == "source":
+            return "execute", "a source lists its items in every run"
+        if row is None or (row["units"] == 0 and stage.form == "step"):
+            return "execute", "it has never run"
+        if not self.skip:
+            return "execute", "recorded results are not to be used"
+        changed = self._changed(stage, row["fingerprint"])
+        if changed:
+            return "execute", f"its {changed} changed"
+        doubtful = [name for name in stage.dependencies if name in self.uncertain]
+        if doubtful:
+            return "maybe", f"'{doubtful[0]}' would run before it: only items that change are executed"
+        if stage.form == "step" and not stage.dependencies and not self._world_unchanged(stage, row["id"]):
+            return "execute", "what it looked at has changed, or can't be followed"
+        return "skip", self._why_skip(stage)
+
+    def _why_skip(self, stage: Stage) -> str:
+        listed = any(self.pipeline.stages[name].form == "source" for name in stage.dependencies)
+        return "recorded; only what its source lists as new or changed is executed" if listed else "recorded, and nothing before it has changed"
+
+    def _world_unchanged(self, stage: Stage, table: int) -> bool:
+        assert self.store is not None  # noqa: S101
+        rows = self.store.sql(f"SELECT run FROM units_{int(table)} WHERE item=1")  # noqa: S608
+        return bool(rows) and WorldState(self.pipeline, self.store._core).unchanged(stage)(rows[0]["run"])
+
+    def _changed(self, stage: Stage, fingerprint: str) -> str:
+        before = json.loads(fingerprint or "{}")
+        now = json.loads(identity_of(self.pipeline, stage, self.scope))
+        return ", ".join(name for name in sorted({*before, *now}) if before.get(name) != now.get(name))
+
+    def _units(self, stage: Stage, action: str, reason: str) -> Iterator[PlanEntry]:
+        assert self.store is not None  # noqa: S101 - something is recorded, so there is a store
+        row = self.recorded[stage.name]
+        source = self.recorded.get(f"{stage.name}:parents", row)
+        items, units = f"items_{int(source['space'])}", f"units_{int(source['id'])}"
+        query = f"SELECT i.key, u.item FROM {items} i LEFT JOIN {units} u ON u.item=i.id WHERE i.gone_run IS NULL ORDER BY i.id"  # noqa: S608
+        failed = self._failed(stage.name)
+        for entry in self.store.sql(query):
+            key = key_from_json(entry["key"])
+            if entry["key"] in failed:
+                yield PlanEntry(stage.name, key, "execute", f"it failed last time: {failed[entry['key']]}")
+            elif entry["item"] is None:
+                yield PlanEntry(stage.name, key, "execute", "it is not recorded")
+            else:
+                yield PlanEntry(stage.name, key, action, reason)
+
+    def _failed(self, stage: str) -> dict[str, str]:
+        assert self.store is not None  # noqa: S101
+        query = (
+            "SELECT f.key, f.message FROM failure f WHERE f.stage=? AND f.run=(SELECT max(r.number) FROM run r "
+            "JOIN pipeline p ON p.id=r.pipeline WHERE p.name=?)"
+        )
+        return {row["key"]: row["message"] for row in self.store.sql(query, stage, self.pipeline.name)}
