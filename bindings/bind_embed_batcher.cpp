@@ -12,10 +12,10 @@ struct PythonBatcher {
   std::unique_ptr<PythonCache> cache;
   std::unique_ptr<Batcher> batcher;
 
-  PythonBatcher(py::object embed, py::object count_tokens, py::object cache_object, int64_t max_tokens,
-                int64_t max_batch, int64_t window, int64_t workers, std::string model_id, int64_t dim,
-                int64_t max_text_tokens)
-      : model(std::move(embed), std::move(count_tokens), dim, max_text_tokens) {
+  PythonBatcher(py::object embed, py::object count_tokens, py::object interrupt, py::object cache_object,
+                int64_t max_tokens, int64_t max_batch, int64_t window, int64_t workers, std::string model_id,
+                int64_t dim, int64_t max_text_tokens)
+      : model(std::move(embed), std::move(count_tokens), std::move(interrupt), dim, max_text_tokens) {
     if (!cache_object.is_none()) cache = std::make_unique<PythonCache>(std::move(cache_object));
     batcher = std::make_unique<Batcher>(model, BatchSettings{max_batch, window, std::move(model_id)},
                                         max_tokens, workers, cache.get());
@@ -70,11 +70,11 @@ py::object budget(const PythonBatcher& self) {
 
 void bind_embed_batcher(py::module_& m) {
   py::class_<PythonBatcher>(m, "Batcher", "The C++ part of headrace.embed.Batcher.")
-      .def(py::init<py::object, py::object, py::object, int64_t, int64_t, int64_t, int64_t, std::string,
-                    int64_t, int64_t>(),
-           py::arg("embed"), py::arg("count_tokens"), py::arg("cache"), py::arg("max_tokens"),
-           py::arg("max_batch"), py::arg("window"), py::arg("workers"), py::arg("model_id"), py::arg("dim"),
-           py::arg("max_text_tokens"))
+      .def(py::init<py::object, py::object, py::object, py::object, int64_t, int64_t, int64_t, int64_t,
+                    std::string, int64_t, int64_t>(),
+           py::arg("embed"), py::arg("count_tokens"), py::arg("interrupt"), py::arg("cache"),
+           py::arg("max_tokens"), py::arg("max_batch"), py::arg("window"), py::arg("workers"),
+           py::arg("model_id"), py::arg("dim"), py::arg("max_text_tokens"))
       .def("embed", &embed, py::arg("texts"),
            "Rows float32 (n, dim), and (index, exception, message) of each failed text.")
       .def_property_readonly("stats", &stats)

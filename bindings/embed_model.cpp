@@ -91,6 +91,16 @@ void PythonModel::check_interrupt() {
   if (PyErr_CheckSignals() != 0) throw py::error_already_set();
 }
 
+// What goes wrong here must not hide the error that stopped the batcher.
+void PythonModel::stop() noexcept {
+  const py::gil_scoped_acquire acquire;
+  try {
+    if (!interrupt_.is_none()) interrupt_();
+  } catch (py::error_already_set& error) {
+    error.discard_as_unraisable("interrupting an embedder");
+  }
+}
+
 CachedRows PythonCache::get(std::span<const std::string> keys) {
   const py::gil_scoped_acquire acquire;
   const py::list answers(cache_.attr("get_many")(to_list(keys)));

@@ -12,10 +12,13 @@
 /// A Python callable as a model. The batcher's threads call it without the GIL; every method takes it itself.
 class PythonModel : public headrace::embed::BatchModel {
  public:
-  /// `count_tokens` None: the estimate. `dim` and `max_text_tokens` 0: unknown, none.
-  PythonModel(py::object embed, py::object count_tokens, int64_t dim, int64_t max_text_tokens)
+  /// `count_tokens` None: the estimate. `interrupt` is called to end what waits, or None. `dim` and
+  /// `max_text_tokens` 0: unknown, none.
+  PythonModel(py::object embed, py::object count_tokens, py::object interrupt, int64_t dim,
+              int64_t max_text_tokens)
       : embed_(std::move(embed)),
         count_tokens_(std::move(count_tokens)),
+        interrupt_(std::move(interrupt)),
         dim_(dim),
         max_text_tokens_(max_text_tokens) {}
 
@@ -25,10 +28,12 @@ class PythonModel : public headrace::embed::BatchModel {
   int64_t max_text_tokens() const override { return max_text_tokens_; }
   bool is_fatal(const std::exception_ptr& error) const override;
   void check_interrupt() override;
+  void stop() noexcept override;
 
  private:
   py::object embed_;
   py::object count_tokens_;
+  py::object interrupt_;
   int64_t dim_;
   int64_t max_text_tokens_;
 };

@@ -11,6 +11,7 @@ void bind_flow(py::module_& m);
 void bind_embed_hashed(py::module_& m);
 void bind_embed_vectors(py::module_& m);
 void bind_embed_batcher(py::module_& m);
+void bind_embed_bm25(py::module_& m);
 void bind_text_chunks(py::module_& m);
 void bind_text_tokenizers(py::module_& m);
 void bind_text_chunkers(py::module_& m);
@@ -27,6 +28,7 @@ PYBIND11_MODULE(_core, m) {
   bind_embed_hashed(m);
   bind_embed_vectors(m);
   bind_embed_batcher(m);
+  bind_embed_bm25(m);
   bind_text_chunks(m);
   bind_text_tokenizers(m);
   bind_text_chunkers(m);

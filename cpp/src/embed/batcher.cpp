@@ -98,6 +98,7 @@ class Session {
       }
     } catch (...) {
       stop();
+      model_.stop();
       throw;
     }
   }

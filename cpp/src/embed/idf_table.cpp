@@ -5,26 +5,9 @@
 #include <limits>
 
 #include "headrace/base/error.h"
+#include "sealed_state.h"
 
 namespace headrace::embed {
-namespace {
-
-void append_varint(std::string& out, uint64_t value) {
-  for (; value >= 0x80; value >>= 7) out.push_back(static_cast<char>(value | 0x80));
-  out.push_back(static_cast<char>(value));
-}
-
-uint64_t read_varint(std::string_view bytes, size_t& position) {
-  uint64_t value = 0;
-  for (int shift = 0; shift < 64 && position < bytes.size(); shift += 7) {
-    const auto byte = static_cast<unsigned char>(bytes[position++]);
-    value |= static_cast<uint64_t>(byte & 0x7F) << shift;
-    if (byte < 0x80) return value;
-  }
-  throw CheckpointCorruptionError("the IDF state of this embedder ends in the middle: fit it again");
-}
-
-}  // namespace
 
 void IdfTable::add_document(const TextFeatures& features) {
   counts_.resize(static_cast<size_t>(kBuckets));
@@ -82,7 +65,7 @@ IdfTable IdfTable::decode(std::string_view bytes, int64_t documents) {
     const uint64_t step = read_varint(bytes, position);
     const uint64_t count = read_varint(bytes, position);
     if (step >= static_cast<uint64_t>(kBuckets) - bucket || count > std::numeric_limits<uint32_t>::max()) {
-      throw CheckpointCorruptionError("the IDF state of this embedder holds impossible values: fit it again");
+      throw CheckpointCorruptionError("this state holds impossible values: fit again");
     }
     bucket += step;
     table.counts_[bucket] = static_cast<uint32_t>(count);

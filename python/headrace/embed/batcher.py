@@ -88,6 +88,7 @@ class Batcher:
         self._core = _core.Batcher(
             embed=model,
             count_tokens=getattr(embed, "count_tokens", None) if count_tokens is None else count_tokens,
+            interrupt=getattr(embed, "interrupt", None),
             cache=None if cache is None else _many(cache),
             max_tokens=max_tokens or 0,
             max_batch=max_batch,

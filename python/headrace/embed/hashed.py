@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headrace import _core
-from headrace.errors import ConfigurationError, StorageError
+from headrace.embed import files
+from headrace.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,26 +116,12 @@ class HashedEmbedder:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write :meth:`state` to a file (0600), whole or not at all."""
-        target = Path(path)
-        partial = target.with_name(target.name + f".{os.getpid()}.partial")
-        try:
-            with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                file.write(self.state())
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(target)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise StorageError(f"can't write the embedder to {target}: {error.strerror}") from error
+        files.write_private(path, self.state())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> HashedEmbedder:
         """The embedder that :meth:`save` wrote."""
-        try:
-            state = Path(path).read_bytes()
-        except OSError as error:
-            raise StorageError(f"can't read the embedder from {path}: {error.strerror}") from error
-        return cls.from_state(state)
+        return cls.from_state(files.read(path))
 
     def __repr__(self) -> str:
         fitted = f"fitted on {self.documents} texts" if self.documents else "unfitted"

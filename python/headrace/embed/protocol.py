@@ -17,7 +17,8 @@ class Embedder(Protocol):
     """Turns texts into vectors. Any object with these members is one.
 
     An embedder never truncates: a text with more than :attr:`max_tokens` tokens is an error.
-    It may also have ``workers: int``, how many calls of :meth:`embed` may run at the same time (1 when absent).
+    It may also have ``workers: int``, how many calls of :meth:`embed` may run at the same time (1 when absent), and
+    ``interrupt()``, called from another thread when the work is cancelled: calls that wait should end then.
     """
 
     @property
@@ -26,7 +27,7 @@ class Embedder(Protocol):
 
     @property
     def dim(self) -> int:
-        """Columns of the vectors."""
+        """Columns of the vectors; 0 while that is not known yet."""
 
     @property
     def max_tokens(self) -> int | None:

@@ -1,0 +1,57 @@
+"""When the next request may go out."""
+
+from __future__ import annotations
+
+import email.utils
+import threading
+import time
+
+from headrace.errors import CancelledError
+
+
+class Pace:
+    """Rate limits and pauses that all threads share."""
+
+    def __init__(self, requests_per_minute: float | None, tokens_per_minute: float | None) -> None:
+        self._per_request = 60.0 / requests_per_minute if requests_per_minute else 0.0
+        self._per_token = 60.0 / tokens_per_minute if tokens_per_minute else 0.0
+        self._next = 0.0  # monotonic time from which a request may go out
+        self._condition = threading.Condition()
+        self._interruptions = 0
+
+    def wait_for_turn(self, tokens: int) -> None:
+        """Wait until a request may go out, and book it.
+
+        Raises:
+            CancelledError: :meth:`interrupt` was called meanwhile.
+        """
+        with self._condition:
+            seen = self._interruptions
+            while (pause := self._next - time.monotonic()) > 0:
+                self._condition.wait(min(pause, 1.0))
+                if self._interruptions != seen:
+                    raise CancelledError("interrupted while waiting for the embedding server")
+            self._next = time.monotonic() + max(self._per_request, self._per_token * tokens)
+
+    def hold(self, seconds: float) -> None:
+        """Let no request go out for so long."""
+        with self._condition:
+            self._next = max(self._next, time.monotonic() + seconds)
+
+    def interrupt(self) -> None:
+        """End all waits that are going on."""
+        with self._condition:
+            self._interruptions += 1
+            self._condition.notify_all()
+
+
+def retry_after(value: str | None, now: float) -> float | None:
+    """Seconds that a ``Retry-After`` header asks for (a number, or a date); None when it says nothing sensible."""
+    if not value:
+        return None
+    if value.strip().isdigit():
+        return float(value)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now)
+    except ValueError:
+        return None
