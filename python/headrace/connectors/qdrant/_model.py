@@ -27,7 +27,8 @@ class Chunk:
     """A piece of a document's text.
 
     ``start`` and ``end`` are code points in the converted text; ``heading`` is the path of headings above it;
-    ``page`` counts from 1, None for formats without pages.
+    ``page`` counts from 1, None for formats without pages; ``context`` is what a text needs to be
+    understood and is no part of it: the header of the table that it goes on with.
     """
 
     text: str
@@ -35,6 +36,7 @@ class Chunk:
     end: int
     heading: tuple[str, ...] = ()
     page: int | None = None
+    context: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,12 +120,26 @@ class Hit:
     heading: tuple[str, ...] = ()
     page: int | None = None
     format: str = ""
+    context: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, score: float, payload: dict[str, Any]) -> Hit:
         """The hit for a point's payload."""
-        names = ("text", "path", "title", "source", "document", "chunk", "start", "end", "page", "format", "metadata")
+        names = (
+            "text",
+            "path",
+            "title",
+            "source",
+            "document",
+            "chunk",
+            "start",
+            "end",
+            "page",
+            "format",
+            "metadata",
+            "context",
+        )
         return cls(score, heading=tuple(payload["heading"]), **{name: payload[name] for name in names})
 
 

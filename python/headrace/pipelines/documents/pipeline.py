@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import time
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from headrace.connectors import SourceFile
 from headrace.connectors.docling import Converter
 from headrace.connectors.qdrant import Chunk, Document, VectorStore, document_id, is_server
 from headrace.pipelines.documents.settings import Settings
-from headrace.pipelines.documents.structure import Outline
+from headrace.pipelines.documents.structure import page_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,14 +27,20 @@ CONVERT = "1"
 """Version of the conversion: a new one converts every document again."""
 CHUNK = "1"
 """Version of the chunking."""
+MIN_SECTION = 200
+"""Sections shorter than this share a chunk with what follows."""
 
 
 @dataclass(frozen=True)
 class Built:
-    """A pipeline, and what it tells while it runs: the paths of removed documents."""
+    """A pipeline, and what it tells while it runs.
+
+    ``removed``: paths of removed documents; ``converted``: seconds that each conversion took, by path.
+    """
 
     pipeline: hr.Pipeline
     removed: list[str]
+    converted: dict[str, float]
 
 
 _PASSING = (OSError, hr.StorageError)  # errors that may go away
@@ -54,8 +61,9 @@ def build(
     it touches: the chunk size re-chunks, another embedder re-embeds, another collection is filled from the records.
     """
     removed: list[str] = []
+    seconds: dict[str, float] = {}
     pipe = hr.Pipeline(settings.pipeline_name(source))
-    chunker = hr.text.RecursiveChunker(settings.chunk_size, settings.chunk_overlap)
+    chunker = hr.text.MarkdownChunker(settings.chunk_size, settings.chunk_overlap, min_section=MIN_SECTION)
     guard = None if settings.max_shrink is None else hr.Guard(max_shrink=settings.max_shrink)
 
     def list_documents(ctx: hr.Context) -> Iterator[hr.Item]:
@@ -63,15 +71,16 @@ def build(
             yield hr.Item(file.path, version=file.version, load=functools.partial(_load, file, converter))
 
     def convert(ctx: hr.Context, loaded: tuple[str, bytes]) -> dict[str, Any]:
+        began = time.monotonic()
         version, data = loaded
         name = PurePosixPath(str(ctx.key)).name
         converted = converter.convert(name, data, cancelled=lambda: ctx.cancelled)
+        seconds[str(ctx.key)] = time.monotonic() - began
         for warning in converted.warnings:
             ctx.warn(f"{ctx.key}: {warning}")
         return {"version": version, **asdict(converted)}
 
     def chunk(ctx: hr.Context, document: dict[str, Any]) -> list[dict[str, Any]]:
-        outline = Outline(document["text"], document["pages"])
         about = {name: document[name] for name in ("version", "title", "format")}
         return [
             {
@@ -80,8 +89,9 @@ def build(
                 "text": piece.text,
                 "start": piece.start,
                 "end": piece.end,
-                "heading": outline.heading(piece.start, piece.end),
-                "page": outline.page(piece.start),
+                "context": piece.context,
+                "heading": piece.metadata["heading_path"],
+                "page": page_of(piece.start, document["pages"]),
             }
             for index, piece in enumerate(chunker.chunk(document["text"]))
         ]
@@ -105,7 +115,8 @@ def build(
 
     def finalise(ctx: hr.Context) -> dict[str, int]:
         vectors.make_current()
-        vectors.optimize()
+        if settings.optimize:
+            vectors.optimize()
         return {"chunks": vectors.count()}
 
     retry = hr.Retry(attempts=3, delay=1.0, on=_PASSING)
@@ -124,7 +135,7 @@ def build(
         on_error="stop",  # a store that is gone is gone for all documents
     )
     pipe.step(finalise, after="publish", version=vectors.id, trigger="always")
-    return Built(pipe, removed)
+    return Built(pipe, removed, seconds)
 
 
 def _load(file: SourceFile, converter: Converter) -> tuple[str, bytes]:
@@ -136,7 +147,7 @@ def _load(file: SourceFile, converter: Converter) -> tuple[str, bytes]:
 def _embedded_text(part: dict[str, Any]) -> str:
     """A chunk with what it stands under: a table says little without its heading."""
     above = [heading for heading in (part["title"], *part["heading"]) if heading not in part["text"]]
-    return "\n".join([*dict.fromkeys(above), part["text"]])
+    return "\n".join([*dict.fromkeys(above), part["context"] + part["text"]])
 
 
 def _pack(part: dict[str, Any], row: bytes) -> bytes:
@@ -153,7 +164,8 @@ def _unpack(source: str, path: str, packed: list[bytes], dim: int) -> tuple[Docu
     first = parts[0][0]
     document = Document(source, path, first["version"], first["title"], first["format"])
     chunks = [
-        Chunk(part["text"], part["start"], part["end"], tuple(part["heading"]), part["page"]) for part, _ in parts
+        Chunk(part["text"], part["start"], part["end"], tuple(part["heading"]), part["page"], part["context"])
+        for part, _ in parts
     ]
     rows = np.frombuffer(b"".join(row for _, row in parts), np.float32).reshape(len(parts), dim)
     return document, chunks, rows

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from headrace._internal.compile import modes_of
 from headrace.connectors import redact_url
 from headrace.connectors.docling import Converter
 from headrace.connectors.qdrant import open_store
@@ -16,9 +17,10 @@ from headrace.pipelines.documents.pipeline import build
 from headrace.pipelines.documents.settings import Settings
 from headrace.pipelines.documents.sources import open_source
 from headrace.pipelines.documents.summary import summarise, write_summary
+from headrace.run import start
 
 if TYPE_CHECKING:
-    from headrace import Failure, Run, Status
+    from headrace import Failure, Key, Run, Status
     from headrace.connectors import SourceFile
 
 __all__ = ["DocumentsRun", "run"]
@@ -32,11 +34,13 @@ class DocumentsRun:
         run: The run itself.
         source: The full name of the source.
         summary: What stands in the summary file: numbers, dead letters, warnings, seconds of each stage.
+        converted: Seconds that each conversion of this run took, by path.
     """
 
     run: Run = field(repr=False)
     source: str
     summary: Mapping[str, Any] = field(repr=False)
+    converted: Mapping[str, float] = field(repr=False, default_factory=dict)
 
     @property
     def status(self) -> Status:
@@ -59,6 +63,8 @@ def run(
     source: str,
     *,
     progress: bool | Literal["auto"] = "auto",
+    only: Iterable[str] | None = None,
+    on_start: Callable[[Run], None] | None = None,
     **settings: Any,
 ) -> DocumentsRun:
     """Brings a vector store up to date with a source of documents.
@@ -69,6 +75,8 @@ def run(
     Args:
         source: A folder, a git repository, a GitLab project (see :class:`Settings`).
         progress: Whether a bar is shown; "auto": where somebody looks.
+        only: Just the documents of these paths; no other one is looked at, or removed.
+        on_start: Called with the run as soon as it works: to watch its progress from another thread, or to cancel it.
         settings: See :class:`Settings`.
 
     Raises:
@@ -89,11 +97,16 @@ def run(
         )
         built = build(given, source=origin.name, files=files, converter=converter, embedder=embedder, vectors=vectors)
         params = {"source": redact_url(given.source), "folder": given.folder, "collection": given.collection}
-        done = built.pipeline.run(params=params, store=given.store, progress=progress)
+        keys: set[Key] | None = None if only is None else set(only)
+        modes = modes_of(built.pipeline, None, None, None)
+        done = start(built.pipeline, params, given.store, modes=modes, only_keys=keys)
+        if on_start is not None:
+            on_start(done)
+        done.join(progress)
         summary = summarise(done, given, origin.name, vectors, built.removed)
     write_summary(given, summary)
     _raise_where_failed(done)
-    return DocumentsRun(done, origin.name, summary)
+    return DocumentsRun(done, origin.name, summary, built.converted)
 
 
 def _raise_where_failed(run: Run) -> None:

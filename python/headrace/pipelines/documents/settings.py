@@ -42,6 +42,8 @@ class Settings:
         memory: Megabytes that one conversion may take.
         max_size: Megabytes of the largest document.
         max_shrink: The run is refused if the source lost more than this share of its documents; None: never.
+        optimize: Whether the collection is optimised at the end of a run.
+        token: For GitLab; None: the environment variable ``GITLAB_TOKEN``.
         cache: Where copies of git repositories are kept.
     """
 
@@ -61,6 +63,8 @@ class Settings:
     memory: int = 1024
     max_size: int = 100
     max_shrink: float | None = None
+    optimize: bool = True
+    token: str | None = field(default=None, repr=False)
     cache: Path = field(default_factory=default_cache)
 
     def __post_init__(self) -> None:

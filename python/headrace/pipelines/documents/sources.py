@@ -29,8 +29,6 @@ class Source:
 def open_source(settings: Settings, cancelled: Callable[[], bool] = lambda: False) -> Source:
     """The source that the settings name.
 
-    A GitLab token is taken from the environment: ``GITLAB_TOKEN``.
-
     Raises:
         ConfigurationError: There is no such folder, repository, branch or project, or no right to read it.
         StorageError: It can't be read.
@@ -88,7 +86,7 @@ def _gitlab(settings: Settings) -> Source:
     found = _GITLAB.fullmatch(settings.source)
     if not found:
         raise ConfigurationError(f"{redact_url(settings.source)}: write gitlab+https://host/group/project")
-    token = os.environ.get("GITLAB_TOKEN") or None
+    token = settings.token or os.environ.get("GITLAB_TOKEN") or None
     project = Project(found[1], found[2], token, settings.branch, max_size=settings.max_size << 20)
     name = f"{project.url}/{project.name}@{project.branch}"
     return Source(name, lambda: project.list_files(settings.folder, settings.extensions))
