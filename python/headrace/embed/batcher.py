@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from headrace import _core
 from headrace.embed.protocol import Embedder, EmbeddingCache
@@ -141,7 +141,7 @@ def estimate_tokens(texts: Sequence[str]) -> list[int]:
 def _checked(on_error: str) -> OnError:
     if on_error not in ("raise", "nan"):
         raise ConfigurationError(f"on_error must be 'raise' or 'nan', not {on_error!r}")
-    return on_error
+    return cast("OnError", on_error)
 
 
 def _error(failed: list[tuple[int, BaseException, str]], total: int) -> EmbeddingError:

@@ -103,7 +103,7 @@ class HttpEmbedder:
         if self._key:
             self._headers["Authorization"] = f"Bearer {self._key}"
         self._count = None if tokenizer is None else tokenizer if callable(tokenizer) else Tokenizer(tokenizer).count
-        self._send = {"timeout": timeout, "max_output": _MAX_ANSWER, "ca_file": ca_file, "workers": 1}
+        self._send: dict[str, Any] = {"timeout": timeout, "max_output": _MAX_ANSWER, "ca_file": ca_file, "workers": 1}
         self._attempts, self._delay, self._max_retry_after = attempts, delay, max_retry_after
         self._pace = Pace(requests_per_minute, tokens_per_minute)
         self._most_bytes = 0  # a request's texts at most, once the server has refused a larger one; 0: unknown
@@ -162,9 +162,9 @@ class HttpEmbedder:
 
     def _request(self, texts: list[str], tokens: int) -> Outcome:
         body = json.dumps({"input": texts, **self._fields}).encode()
-        attempt = 1
+        attempt, begun = 1, self._pace.begin()
         while True:
-            self._pace.wait_for_turn(tokens)
+            self._pace.wait_for_turn(tokens, begun)
             (outcome,) = http([f"{self.url}/embeddings"], method="POST", headers=self._headers, body=body, **self._send)
             again = outcome.exit_code in _ASK_AGAIN or outcome.error_type in ("unreachable", "timeout", "protocol")
             if outcome.ok or not again or attempt == self._attempts:

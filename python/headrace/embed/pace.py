@@ -19,18 +19,22 @@ class Pace:
         self._condition = threading.Condition()
         self._interruptions = 0
 
-    def wait_for_turn(self, tokens: int) -> None:
+    def begin(self) -> int:
+        """What a call hands to :meth:`wait_for_turn`: an interrupt from now on ends its waits, even later ones."""
+        with self._condition:
+            return self._interruptions
+
+    def wait_for_turn(self, tokens: int, begun: int) -> None:
         """Wait until a request may go out, and book it.
 
         Raises:
-            CancelledError: :meth:`interrupt` was called meanwhile.
+            CancelledError: :meth:`interrupt` was called since the call began.
         """
         with self._condition:
-            seen = self._interruptions
             while (pause := self._next - time.monotonic()) > 0:
-                self._condition.wait(min(pause, 1.0))
-                if self._interruptions != seen:
+                if self._interruptions != begun:
                     raise CancelledError("interrupted while waiting for the embedding server")
+                self._condition.wait(min(pause, 1.0))
             self._next = time.monotonic() + max(self._per_request, self._per_token * tokens)
 
     def hold(self, seconds: float) -> None:
@@ -39,7 +43,7 @@ class Pace:
             self._next = max(self._next, time.monotonic() + seconds)
 
     def interrupt(self) -> None:
-        """End all waits that are going on."""
+        """End the waits of all calls that have begun."""
         with self._condition:
             self._interruptions += 1
             self._condition.notify_all()
