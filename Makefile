@@ -56,7 +56,7 @@ coverage: setup ## line coverage of the C++ tests
 	@.venv/bin/gcovr -r . --filter cpp/ build/coverage --print-summary
 
 bench: build ## the figures of the README and the docs, peers beside
-	@$(PY) tests/bench/run.py
+	@$(PY) tests/bench/run.py $(TOPIC) $(if $(QUICK),--quick)
 
 soak: build ## the long fault tests
 	@$(PY) -m pytest -q -m soak tests/crash -p no:cacheprovider --override-ini addopts=
