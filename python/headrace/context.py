@@ -78,8 +78,11 @@ class Context:
         self._scope.warn(self._stage, self._view.key or "", text)
 
     def results(self, stage: Any) -> Any:
-        """Results of a stage before this one (the stage or its name): key -> value; a step's: its value."""
-        return self._scope.results(stage if isinstance(stage, str) else stage.name)
+        """Results of a stage before this one (the stage or its name): key -> value; a step's: its value.
+
+        WorkflowValidationError for a stage that this one does not come after: it may not have ended.
+        """
+        return self._scope.results(self._stage, stage if isinstance(stage, str) else stage.name)
 
     def __repr__(self) -> str:
         unit = self._stage if self.key is None else f"{self._stage}[{self.key!r}]"

@@ -123,7 +123,7 @@ class Pipeline:
         if there is None or here is None or known.form != stage.form:
             same = known.form == stage.form
         else:
-            cells = "<ipython-input", "/ipykernel_", "<stdin>"
+            cells = "<ipython-input", "/ipykernel_", "<stdin>", "<string>"
             same = there.co_filename == here.co_filename or any(mark in here.co_filename for mark in cells)
             same = same and (there.co_firstlineno == here.co_firstlineno or any(m in here.co_filename for m in cells))
         if not same:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from headrace import _core
-from headrace._internal import codecs, failures, world_state
-from headrace._internal.compile import compile_pipeline, stable_json
+from headrace._internal import failures, world_state
+from headrace._internal.compile import compile_pipeline, stable_json, stages_before
 from headrace._internal.glue import RunScope
 from headrace._internal.keys import key_from_json, key_to_json
 from headrace._internal.reports import stage_reports, to_progress
-from headrace.errors import ConfigurationError, HeadraceError, StageError
+from headrace.errors import ConfigurationError, StageError, WorkflowValidationError
 from headrace.stage import stage_name
 from headrace.store import Store, as_store
 from headrace.types import Failure, Key, ProgressReport, StageReport, Status
@@ -71,6 +72,11 @@ class Run:
         ]
 
     @property
+    def errors(self) -> dict[str, int]:
+        """Failures by category: transient, permanent, resource, configuration, code."""
+        return dict(Counter(failure.category for failure in self.failures))
+
+    @property
     def stages(self) -> list[StageReport]:
         """One report a stage, in the order they run."""
         return stage_reports(self.pipeline, self._runner.progress())
@@ -85,7 +91,7 @@ class Run:
 
     def retry_failed(self, **options: Any) -> Run:
         """Run just the dead letters again, as a run of its own."""
-        roots = {_root(failure.key) for failure in self.failures if failure.key is not None}
+        roots = {root for failure in self.failures for root in _roots(failure.key)}
         steps = any(failure.key is None for failure in self.failures)
         settings = {**self._options, "resume": None, **options}
         return self.pipeline.run(self.params, self.store, only_keys=None if steps else roots or None, **settings)
@@ -148,12 +154,10 @@ class Run:
         except StageError as error:
             error.run = self  # type: ignore[attr-defined]
             raise
-        except HeadraceError:
-            raise
 
     @property
     def _known(self) -> dict[str, type]:
-        return codecs.known_types(*(stage.function for stage in self.pipeline.stages.values()))
+        return self._scope.known
 
     def __repr__(self) -> str:
         stages = ", ".join(f"{s.name} {s.executed}+{s.skipped}" + (f"!{s.failed}" if s.failed else "") for s in self.stages)
@@ -165,8 +169,11 @@ class Run:
         return run_view(self)
 
 
-def _root(key: Key) -> Key:
-    return key[0] if isinstance(key, tuple) else key
+def _roots(key: Key | None) -> list[Key]:
+    """Keys of source items that a key may hang on: itself, and what it begins with."""
+    if not isinstance(key, tuple):
+        return [] if key is None else [key]
+    return [key, key[0], *(key[:length] for length in range(2, len(key)))]
 
 
 def _display(progress: bool | Literal["auto"], run: Run) -> Any:
@@ -220,7 +227,7 @@ def start(
     kept = {"config": config, "seed": seed, "executor": executor, "on_error": on_error, "threads": threads}
     run = Run(pipeline, runner, opened, scope, kept)
     scope.warn = lambda stage, key, text: runner.warn(stage, key, failures.sanitise(text))
-    scope.results = lambda stage: _results_so_far(core, run, stage)
+    scope.results = lambda asking, stage: _results_so_far(core, run, asking, stage)
     scope.recall = lambda name: opened.recall(pipeline.name, name)
     scope.remember = lambda name, value: opened.remember(core, pipeline.name, name, value)
     scope.approved = lambda stage, key: opened.approved(pipeline.name, stage, key)
@@ -236,7 +243,11 @@ def start(
     return run
 
 
-def _results_so_far(core: _core.RunStore, run: Run, stage: str) -> Any:
+def _results_so_far(core: _core.RunStore, run: Run, asking: str, stage: str) -> Any:
+    if stage not in stages_before(run.pipeline, asking):
+        raise WorkflowValidationError(
+            f"stage '{asking}' asks for the results of '{stage}', but does not come after it: add after='{stage}'"
+        )
     core.flush()
     return run.results(stage)
 

@@ -71,6 +71,14 @@ class Store:
         query = "SELECT sequence, at_ms, kind, stage, detail FROM event WHERE run=? ORDER BY sequence"
         return [{**row, "detail": json.loads(row["detail"])} for row in self.sql(query, number)]
 
+    def errors(self, pipeline: str | None = None) -> dict[str, int]:
+        """Failures of all runs (of one pipeline) by category."""
+        query = (
+            "SELECT f.category, count(*) AS n FROM failure f JOIN run r ON r.number=f.run JOIN pipeline p ON p.id=r.pipeline "
+            "WHERE p.name=?1 OR ?1 IS NULL GROUP BY f.category ORDER BY n DESC"
+        )
+        return {row["category"]: row["n"] for row in self.sql(query, pipeline)}
+
     def verify(self) -> list[str]:
         """Walk everything; one line a fault. Empty: nothing was altered or left out."""
         return list(self._core.verify())

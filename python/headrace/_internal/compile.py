@@ -18,7 +18,7 @@ from headrace.stage import Stage, stage_name
 if TYPE_CHECKING:
     from headrace.pipeline import Pipeline
 
-__all__ = ["compile_pipeline", "identity_of", "modes_of", "stable_json"]
+__all__ = ["compile_pipeline", "identity_of", "modes_of", "stable_json", "stages_before"]
 
 
 def stable_json(value: Any, what: str) -> str:
@@ -70,6 +70,8 @@ def compile_pipeline(
     """The C++ pipeline; without ``scope`` good for validation only."""
     compiled = _core.Pipeline(pipeline.name, pipeline.version)
     known = codecs.known_types(*(stage.function for stage in pipeline.stages.values()))
+    if scope is not None:
+        scope.known = known
     for stage in pipeline.stages.values():
         identity = identity_of(pipeline, stage, scope) if scope else "{}"
         native = getattr(stage.function, "native", None)
@@ -142,13 +144,13 @@ def modes_of(pipeline: Pipeline, only: Any, start_from: Any, until: Any) -> dict
     modes = dict.fromkeys(pipeline.stages, "run")
     if only is not None:
         chosen = _chosen(pipeline, only, "only")
-        before = _before(pipeline, chosen)
+        before = stages_before(pipeline, chosen)
         return {name: "run" if name == chosen else "replay" if name in before else "off" for name in modes}
     if start_from is not None:
-        modes.update(dict.fromkeys(_before(pipeline, _chosen(pipeline, start_from, "start_from")), "replay"))
+        modes.update(dict.fromkeys(stages_before(pipeline, _chosen(pipeline, start_from, "start_from")), "replay"))
     if until is not None:
         chosen = _chosen(pipeline, until, "until")
-        kept = {chosen, *_before(pipeline, chosen)}
+        kept = {chosen, *stages_before(pipeline, chosen)}
         modes.update(dict.fromkeys(set(modes) - kept, "off"))
     return modes
 
@@ -161,7 +163,7 @@ def _chosen(pipeline: Pipeline, stage: Any, option: str) -> str:
     return name
 
 
-def _before(pipeline: Pipeline, name: str) -> set[str]:
+def stages_before(pipeline: Pipeline, name: str) -> set[str]:
     found: set[str] = set()
     ahead = list(pipeline.stages[name].dependencies)
     while ahead:

@@ -28,7 +28,8 @@ class RunScope:
     nursery: Any = None
     run_id: Callable[[], str] = lambda: ""
     warn: Callable[[str, str, str], None] = lambda stage, key, text: None
-    results: Callable[[str], Any] = lambda stage: {}
+    results: Callable[[str, str], Any] = lambda asking, stage: {}
+    known: dict[str, type] = field(default_factory=dict)
     recall: Callable[[str], Any] = lambda name: None
     remember: Callable[[str, Any], None] = lambda name, value: None
     approved: Callable[[str, str], int | None] = lambda stage, key: None

@@ -57,7 +57,7 @@ def _work(channel: socket.socket, nursery: Nursery) -> NoReturn:
         send(channel, {"pid": os.getpid()})
         scope = nursery.scope
         scope.warn = lambda stage, key, text: send(channel, {"warn": text})
-        scope.results = lambda stage: _ask(channel, stage)
+        scope.results = lambda asking, stage: _ask(channel, stage)
         while True:
             send(channel, _answer(receive(channel), nursery))
     except (EOFError, BrokenPipeError):

@@ -152,7 +152,7 @@ def _converse(worker: Worker, scope: RunScope, ctx: Context, stage: str, values:
         if "warn" in message:
             scope.warn(stage, view.key or "", message["warn"])
         elif "results" in message:
-            send(worker.channel, {"results": _encoded(scope.results(message["results"]))})
+            send(worker.channel, {"results": _encoded(scope.results(stage, message["results"]))})
         else:
             return message
 
