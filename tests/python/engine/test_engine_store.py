@@ -1,0 +1,340 @@
+"""The store as others see it: live progress, rights, secrets, files that are not what they should be, disks that refuse."""
+
+import base64
+import os
+import sqlite3
+import stat
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import headrace as hr
+import pytest
+import scripts
+
+SLOW = """
+    import threading, time
+    import headrace as hr
+
+    pipe = hr.Pipeline("slow")
+
+    @pipe.step
+    def items(ctx):
+        return list(range(400))
+
+    @pipe.map(over=items, workers=2)
+    def wait(ctx, n):
+        time.sleep(0.01)
+        if n == 5:
+            ctx.warn("five")
+        return n
+
+    pipe.run(store="runs.db")
+"""
+
+
+def simple(name: str = "simple") -> hr.Pipeline:
+    pipe = hr.Pipeline(name)
+
+    @pipe.step
+    def items(ctx: Any) -> dict[str, int]:
+        return {"a": 1, "b": 2}
+
+    @pipe.map(over=items)
+    def double(ctx: Any, n: int) -> int:
+        return 2 * n
+
+    return pipe
+
+
+def has_progress(store: Path) -> bool:
+    if not store.exists():
+        return False
+    runs = hr.open_store(store).runs()
+    return bool(runs and runs[0].progress().done > 20)
+
+
+def test_progress_from_another_process_while_a_run_is_on(tmp_path: Path) -> None:
+    process = scripts.start(tmp_path, SLOW)
+    try:
+        scripts.until(lambda: has_progress(tmp_path / "runs.db"))
+        run = hr.open_store(tmp_path / "runs.db").runs()[0]
+        assert run.status is hr.Status.RUNNING
+        progress = run.progress()
+        assert progress.current_stage == "wait"
+        assert 20 < progress.done < progress.total
+        assert progress.total == 401
+        assert progress.rate > 0
+        assert progress.estimated_remaining is not None
+        assert 0 < progress.stage_progress["wait"] < 1
+        assert run.results("wait")["3"] == 3
+        plain = sqlite3.connect(tmp_path / "runs.db")
+        assert plain.execute("SELECT count(*) FROM results WHERE stage='wait'").fetchone()[0] > 20
+        plain.close()
+    finally:
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    run = hr.open_store(tmp_path / "runs.db").runs()[0]
+    assert run.status is hr.Status.SUCCEEDED
+    assert run.progress().fraction == 1
+    assert run.progress().warnings == 1
+    assert run.samples[0]["rss_bytes"] > 0
+
+
+def test_a_run_whose_process_died_is_not_shown_as_running(tmp_path: Path) -> None:
+    process = scripts.start(tmp_path, SLOW)
+    scripts.until(lambda: has_progress(tmp_path / "runs.db"))
+    process.kill()
+    process.communicate(timeout=30)
+    run = hr.open_store(tmp_path / "runs.db").runs()[0]
+    assert run.status is hr.Status.FAILED
+    assert "died" in run.message
+    assert run.results("wait")
+
+
+def test_many_readers_never_meet_a_lock(tmp_path: Path) -> None:
+    store = tmp_path / "runs.db"
+    pipe = hr.Pipeline("busy")
+
+    @pipe.step
+    def items(ctx: Any) -> list[int]:
+        return list(range(20_000))
+
+    @pipe.map(over=items)
+    def same(ctx: Any, n: int) -> int:
+        return n
+
+    hr.Pipeline("other")
+    errors: list[BaseException] = []
+    stop = threading.Event()
+    simple().run(store=store)
+
+    def look() -> None:
+        try:
+            last = 0
+            while not stop.is_set():
+                opened = hr.open_store(store)
+                rows = opened.sql("SELECT count(*) AS n FROM results WHERE pipeline='busy' AND stage='same'")
+                assert rows[0]["n"] >= last
+                last = rows[0]["n"]
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=look) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    run = pipe.run(store=store)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert run.status is hr.Status.SUCCEEDED
+
+
+def test_pipelines_share_a_store_at_the_same_time(tmp_path: Path) -> None:
+    source = """
+        import sys
+        import headrace as hr
+
+        pipe = hr.Pipeline(sys.argv[1])
+
+        @pipe.step
+        def items(ctx):
+            return list(range(500))
+
+        @pipe.map(over=items)
+        def square(ctx, n):
+            return n * n
+
+        for number in range(3):
+            run = pipe.run(store="runs.db", fresh=True)
+            assert run.results(square)["20"] == 400
+    """
+    processes = [scripts.start(tmp_path, source, f"p{n}", name=f"p{n}") for n in range(3)]
+    for process in processes:
+        _, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+    opened = hr.open_store(tmp_path / "runs.db")
+    assert [run.status for run in opened.runs()] == [hr.Status.SUCCEEDED] * 9
+    assert opened.verify() == []
+
+
+def test_all_files_are_0600(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        pipe = hr.Pipeline("rights")
+
+        @pipe.step
+        def large(ctx: Any) -> bytes:
+            assert {path.name for path in tmp_path.iterdir()} >= {"runs.db", "runs.db-wal"}
+            ctx.warn("now")
+            return b"x" * 200_000
+
+        modes = set()
+
+        @pipe.step(after=large)
+        def look(ctx: Any) -> None:
+            for path in tmp_path.rglob("*"):
+                modes.add((path.is_dir(), oct(stat.S_IMODE(path.stat().st_mode))))
+
+        run = pipe.run(store=tmp_path / "runs.db")
+        assert run.failures == []
+    finally:
+        os.umask(before)
+    assert modes == {(False, "0o600"), (True, "0o700")}
+    assert list((tmp_path / "runs.db-blobs").rglob("*"))
+
+
+CANARIES = ("canary-alpha-8d1f", "canary-beta-77c2", "canary-gamma-19aa", "canary-delta-5b0e")
+
+
+def store_bytes(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+def test_secrets_reach_no_byte_of_the_store(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    import pydantic
+
+    alpha, beta, gamma, delta = CANARIES
+    pipe = hr.Pipeline("secrets")
+
+    @pipe.step
+    def connect(ctx: Any) -> dict[str, str]:
+        assert ctx.params["password"] == alpha  # the stage itself gets the real one
+        assert ctx.config["gitlab_token"].get_secret_value() == beta
+        ctx.warn(f"logging in with {alpha}")
+        ctx.log.warning("connected")
+        return {"one": "1", "two": "2"}
+
+    @pipe.map(over=connect)
+    def fails(ctx: Any, text: str) -> str:
+        secret = ctx.config["gitlab_token"].get_secret_value()
+        raise ConnectionError(f"https://user:{gamma}@host refused: password={delta} token {secret} {ctx.params['password']}")
+
+    @pipe.step(after=fails)
+    def unstorable(ctx: Any) -> Any:
+        return ctx.config["gitlab_token"]
+
+    run = pipe.run(
+        {"password": alpha, "nested": {"api_key": gamma}}, tmp_path / "runs.db",
+        config={"gitlab_token": pydantic.SecretStr(beta), "url": f"https://me:{delta}@host/x"},
+    )  # fmt: skip
+    shown = repr(run) + run._repr_html_() + repr(run.failures) + caplog.text
+    held = store_bytes(tmp_path)
+    for canary in CANARIES:
+        for form in (canary, base64.b64encode(canary.encode()).decode()):
+            assert form not in shown
+            assert form.encode() not in held
+    assert {failure.stage for failure in run.failures} == {"fails", "unstorable"}
+    assert hr.open_store(tmp_path / "runs.db").run(run.id).params == {"password": "***", "nested": {"api_key": "***"}}
+
+
+def test_home_folders_stay_out_of_messages(tmp_path: Path) -> None:
+    pipe = hr.Pipeline("home")
+
+    @pipe.step
+    def read(ctx: Any) -> str:
+        return (Path.home() / "nothing-here.txt").read_text()
+
+    run = pipe.run(store=tmp_path / "runs.db")
+    assert str(Path.home()) + "/" not in run.failures[0].message
+
+
+def test_a_store_of_a_newer_version(tmp_path: Path) -> None:
+    store = tmp_path / "runs.db"
+    simple().run(store=store)
+    db = sqlite3.connect(store)
+    db.execute("PRAGMA user_version=999")
+    db.close()
+    for attempt in (lambda: hr.open_store(store), lambda: simple().run(store=store)):
+        with pytest.raises(hr.StorageError, match="format 999.*upgrade headrace"):
+            attempt()
+
+
+def test_files_that_are_not_stores(tmp_path: Path) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("these are my notes, and there are many of them\n" * 100)
+    other = tmp_path / "other.sqlite"
+    db = sqlite3.connect(other)
+    db.execute("CREATE TABLE mine(x)")
+    db.commit()
+    db.close()
+    kept = text.read_bytes(), other.read_bytes()
+    for path in (text, other):
+        with pytest.raises(hr.StorageError, match="not a headrace store"):
+            simple().run(store=path)
+        with pytest.raises(hr.StorageError, match="not a headrace store"):
+            hr.open_store(path)
+    assert (text.read_bytes(), other.read_bytes()) == kept
+    with pytest.raises(hr.StorageError, match="is a folder"):
+        simple().run(store=tmp_path)
+    with pytest.raises(hr.StorageError, match="there is no store"):
+        hr.open_store(tmp_path / "missing.db")
+    assert not (tmp_path / "missing.db").exists()
+    with pytest.raises(hr.StorageError, match="No such file"):
+        simple().run(store=tmp_path / "no" / "folder" / "runs.db")
+    with pytest.raises(hr.ConfigurationError, match="neither the path"):
+        simple().run(store=5)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own of one megabyte; the test may fill it or make it read-only."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_read_only_disk(mounted: Path) -> None:
+    store = mounted / "runs.db"
+    simple().run(store=store)
+    subprocess.run(["mount", "-o", "remount,ro", str(mounted)], check=True)
+    with pytest.raises(hr.StorageError, match="read-only|Read-only"):
+        simple().run(store=store, fresh=True)
+    with pytest.raises(hr.StorageError, match="Read-only"):
+        simple().run(store=mounted / "new.db")
+    subprocess.run(["mount", "-o", "remount,rw", str(mounted)], check=True)
+    assert simple().run(store=store).results("double") == {"a": 2, "b": 4}
+    assert hr.open_store(store).verify() == []
+
+
+def filling() -> hr.Pipeline:
+    pipe = hr.Pipeline("filling")
+
+    @pipe.step
+    def items(ctx: Any) -> list[int]:
+        return list(range(600))
+
+    @pipe.map(over=items, timeout=20)
+    def fill(ctx: Any, n: int) -> str:
+        return f"{n:05}" * 1000
+
+    return pipe
+
+
+def test_a_full_disk_stops_the_run_which_goes_on_when_there_is_room(mounted: Path, tmp_path: Path) -> None:
+    store = mounted / "runs.db"
+    with pytest.raises(hr.StorageError, match="disk is full"):
+        filling().run(store=store)
+    subprocess.run(["mount", "-o", "remount,size=40m", str(mounted)], check=True)
+    kept = hr.open_store(store).sql("SELECT count(*) AS n FROM results WHERE stage='fill'")[0]["n"]
+    run = filling().run(store=store)
+    assert run.resumed
+    assert run.status is hr.Status.SUCCEEDED
+    report = next(stage for stage in run.stages if stage.name == "fill")
+    assert (report.executed, report.skipped) == (600 - kept, kept)
+    assert run.results("fill") == filling().run(store=tmp_path / "whole.db").results("fill")
+    assert hr.open_store(store).verify() == []
+
+
+def test_reports_show_themselves_in_a_notebook(tmp_path: Path) -> None:
+    pipe = simple()
+    run = pipe.run(store=tmp_path / "runs.db")
+    opened = hr.open_store(tmp_path / "runs.db")
+    for shown in (run, opened, opened.runs()[0], run.progress(), pipe, pipe.graph(), run.stages[0]):
+        assert "<" in shown._repr_html_()
+    assert "2 units" in repr(run.stages[1])
