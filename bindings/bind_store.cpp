@@ -80,6 +80,7 @@ void bind_store(py::module_& m) {
       .def("execute", &execute, py::arg("sql"), py::arg("arguments") = py::tuple(), "One durable writing statement.")
       .def("results", &results, py::arg("stage"), py::arg("run"), "Checked results of a stage's table in a run.")
       .def("flush", &RunStore::flush, release(), "Waits until all that was appended is durable.")
+      .def("active", &RunStore::active, py::arg("run"), release(), "Whether a live process works on the run.")
       .def("verify", &RunStore::verify, release(), "One line a fault; empty: nothing was altered or left out.")
       .def("prune", &RunStore::prune, py::arg("keep_last"), release(), "Forgets all but the newest runs.");
   m.def("open_store", [](const std::string& location, bool create) { return open_store(location, create); },

@@ -1,5 +1,7 @@
 #include "gil.h"
 
+#include <unistd.h>
+
 namespace {
 
 /// The thread state of a thread that Python didn't start; given back when the thread ends.
@@ -24,12 +26,17 @@ PyThreadState* state_of_this_thread() {
 
 }  // namespace
 
+void park() noexcept {
+  while (true) ::pause();
+}
+
 WithGil::WithGil() : nested_(PyGILState_GetThisThreadState() != nullptr && PyGILState_Check() != 0) {
   if (!nested_) PyEval_RestoreThread(state_of_this_thread());
 }
 
 WithGil::~WithGil() {
-  if (!nested_) PyEval_SaveThread();
+  // Without the GIL: the interpreter is ending, and took it away.
+  if (!nested_ && PyGILState_Check() != 0) PyEval_SaveThread();
 }
 
 std::shared_ptr<void> keep(py::object object) {

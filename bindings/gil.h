@@ -1,10 +1,26 @@
 #pragma once
 
+#include <cxxabi.h>
+
 #include "pybind.h"
 
 // How C++ threads meet the interpreter. pybind11's gil_scoped_acquire makes and destroys a thread state each time on
 // a thread that Python didn't start (7 us); here each thread keeps its own (30 ns).
 // Rule: nothing waits for one of our mutexes while it holds the GIL; every entry point releases it first.
+
+/// Ends this thread's part without another step: the interpreter is shutting down under a call into Python, and
+/// destructors on the way out would touch Python objects without the GIL. The process ends without this thread.
+[[noreturn]] void park() noexcept;
+
+/// Calls into Python code that may take long.
+template <typename Call>
+auto into_python(Call call) {
+  try {
+    return call();
+  } catch (abi::__forced_unwind&) {
+    park();
+  }
+}
 
 /// Holds the GIL on any thread, from construction to destruction. Must not be nested.
 class WithGil {

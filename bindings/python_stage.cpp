@@ -17,6 +17,13 @@ Category category(const std::string& name) {
   return name == "code" ? Category::kCode : Category::kPermanent;
 }
 
+/// Calls a function whose work may take long; error_already_set where it raised.
+py::object call(py::handle function, std::vector<PyObject*> arguments) {
+  PyObject* answer = into_python([&] { return PyObject_Vectorcall(function.ptr(), arguments.data(), arguments.size(), nullptr); });
+  if (!answer) throw py::error_already_set();
+  return py::reinterpret_steal<py::object>(answer);
+}
+
 /// Items out of a Python iterator, through the glue.
 class PythonStream final : public SourceStream {
  public:
@@ -28,7 +35,7 @@ class PythonStream final : public SourceStream {
     const WithGil gil;
     try {
       for (std::size_t i = 0; i < most; ++i) {
-        const auto entry = py::reinterpret_steal<py::object>(PyIter_Next(kept(iterator_).ptr()));
+        const auto entry = py::reinterpret_steal<py::object>(into_python([&] { return PyIter_Next(kept(iterator_).ptr()); }));
         if (!entry) {
           if (PyErr_Occurred()) throw py::error_already_set();
           return false;
@@ -85,6 +92,8 @@ PythonStage::PythonStage(std::string name, Form form, py::object function, py::o
 }
 
 Fault PythonStage::fault(py::error_already_set& error) const {
+  // The value knows where it was raised only once it is told.
+  if (error.trace()) PyException_SetTraceback(error.value().ptr(), error.trace().ptr());
   const auto told = kept(glue_).attr("describe")(error.value()).cast<py::tuple>();
   Fault fault;
   fault.error_type = told[0].cast<std::string>();
@@ -153,8 +162,9 @@ void PythonStage::run_units(const RunInfo& run, Slice& slice) {
       }
       py::object value = takes_value ? input(unit) : slice.removal ? kept(glue_).attr("key")(unit.item->key) : py::object();
       PyObject* arguments[2] = {ctx.ptr(), value.ptr()};
+      const std::size_t count = takes_value || slice.removal ? 2 : 1;
       const auto answer = py::reinterpret_steal<py::object>(
-          PyObject_Vectorcall(function.ptr(), arguments, takes_value || slice.removal ? 2 : 1, nullptr));
+          into_python([&] { return PyObject_Vectorcall(function.ptr(), arguments, count, nullptr); }));
       if (!answer) throw py::error_already_set();
       finish(slice, i, answer.ptr(), buffer, done);
     } catch (py::error_already_set& error) {
@@ -183,7 +193,7 @@ void PythonStage::run_slices(const RunInfo& run, Slice& slice) {
     contexts.append(context(run, unit, view));
     values.append(form() == Form::kStep ? py::none() : input(unit));
   }
-  const auto answers = kept(function_)(contexts, values).cast<py::list>();
+  const auto answers = call(kept(function_), {contexts.ptr(), values.ptr()}).cast<py::list>();
   Codec::Buffer buffer;
   std::vector<std::size_t> done;
   for (std::size_t i = 0; i < slice.units.size(); ++i) {
@@ -212,7 +222,8 @@ void PythonStage::run_batch(const RunInfo& run, Slice& slice, std::size_t from, 
     Unit group = slice.units[from];
     group.item = nullptr;
     std::shared_ptr<UnitView> view;
-    const py::object answers = kept(glue_).attr("batch")(kept(function_), context(run, group, view), values);
+    const py::object ctx = context(run, group, view);
+    const py::object answers = call(kept(glue_).attr("batch"), {kept(function_).ptr(), ctx.ptr(), values.ptr()});
     Codec::Buffer buffer;
     std::vector<std::size_t> done;
     for (std::size_t i = from; i < to; ++i) {

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-
+import weakref
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from headrace import _core
-from headrace._internal import failures, world_state
+from headrace._internal import codecs, failures, world_state
 from headrace._internal.compile import compile_pipeline, stable_json, stages_before
 from headrace._internal.glue import RunScope
 from headrace._internal.keys import key_from_json, key_to_json
 from headrace._internal.reports import stage_reports, to_progress
-from headrace.errors import ConfigurationError, StageError, WorkflowValidationError
+from headrace.errors import CancelledError, ConfigurationError, StageError, WorkflowValidationError
 from headrace.stage import stage_name
 from headrace.store import Store, as_store
 from headrace.types import Failure, Key, ProgressReport, StageReport, Status
 
 if TYPE_CHECKING:
     from headrace.pipeline import Pipeline
+    from headrace.store import StoredRun
 
 __all__ = ["Run"]
+
+T = TypeVar("T")
 
 
 class Run:
@@ -91,7 +94,7 @@ class Run:
 
     def retry_failed(self, **options: Any) -> Run:
         """Run just the dead letters again, as a run of its own."""
-        roots = {root for failure in self.failures for root in _roots(failure.key)}
+        roots = {root for failure in self.failures if failure.key is not None for root in _roots(failure.key)}
         steps = any(failure.key is None for failure in self.failures)
         settings = {**self._options, "resume": None, **options}
         return self.pipeline.run(self.params, self.store, only_keys=None if steps else roots or None, **settings)
@@ -152,8 +155,22 @@ class Run:
         try:
             self._runner.check()
         except StageError as error:
-            error.run = self  # type: ignore[attr-defined]
-            raise
+            raise self._stage_error(error) from None
+        finally:
+            self._scope.errors.clear()
+
+    def _stage_error(self, error: StageError) -> StageError:
+        """The core's error with its key as a value, and with the exception where it is at hand."""
+        where = f"stage '{error.stage}', item {error.key}: "
+        text = error.message.removeprefix(where)
+        original = self._scope.errors.get(error.stage)
+        if original is not None and failures.describe(original) != tuple(text.partition(": ")[::2]):
+            original = None  # of another unit that failed at the same time
+        key = None if error.key == "-" else key_from_json(error.key)
+        message = text if original is None else text.partition(": ")[2]
+        told = StageError(error.stage, key, original, message)
+        told.run = self  # type: ignore[attr-defined]
+        return told
 
     @property
     def _known(self) -> dict[str, type]:
@@ -169,11 +186,11 @@ class Run:
         return run_view(self)
 
 
-def _roots(key: Key | None) -> list[Key]:
-    """Keys of source items that a key may hang on: itself, and what it begins with."""
+def _roots(key: Key) -> set[Key]:
+    """The keys that the source's item may have: a child's key starts with that of its parent."""
     if not isinstance(key, tuple):
-        return [] if key is None else [key]
-    return [key, key[0], *(key[:length] for length in range(2, len(key)))]
+        return {key}
+    return {key[0], *(key[:length] for length in range(1, len(key) + 1))}
 
 
 def _display(progress: bool | Literal["auto"], run: Run) -> Any:
@@ -203,10 +220,13 @@ def start(
 ) -> Run:
     """Claim a run and start its workers; the arguments are those of ``Pipeline.run``."""
     _check_choices(drift=drift, executor=executor, on_error=on_error)
+    if resume not in (None, "last") and not fresh:
+        params, config, seed = _settings_of(as_store(store).run(resume), params, config, seed)
     pipeline.validate()
     opened = as_store(store)
     core = _core.open_store(opened.location, True)  # a run has a journal of its own
     scope = RunScope(pipeline.name, dict(params or {}), dict(config or {}), seed)
+    failures.register_secrets([scope.params, scope.config])
     state = world_state.WorldState(pipeline, core)
     options = _core.RunOptions()
     options.params = stable_json(scope.params, "params")
@@ -226,13 +246,15 @@ def start(
     runner = _core.Runner(compiled, core, options)
     kept = {"config": config, "seed": seed, "executor": executor, "on_error": on_error, "threads": threads}
     run = Run(pipeline, runner, opened, scope, kept)
-    scope.warn = lambda stage, key, text: runner.warn(stage, key, failures.sanitise(text))
-    scope.results = lambda asking, stage: _results_so_far(core, run, asking, stage)
+    # The stages belong to the runner, and they reach this scope: back references are weak, or no run would ever end.
+    runner_of, run_of = weakref.ref(runner), weakref.ref(run)
+    scope.warn = lambda stage, key, text: _alive(runner_of).warn(stage, key, failures.sanitise(text))
+    scope.results = lambda asking, stage: _results_so_far(core, _alive(run_of), asking, stage)
     scope.recall = lambda name: opened.recall(pipeline.name, name)
     scope.remember = lambda name, value: opened.remember(core, pipeline.name, name, value)
     scope.approved = lambda stage, key: opened.approved(pipeline.name, stage, key)
-    scope.run_id = lambda: runner.id
-    state.run_number = lambda: runner.number
+    scope.run_id = lambda: _alive(runner_of).id
+    state.run_number = lambda: _alive(runner_of).number
     if scope.nursery is not None:
         scope.nursery.open()  # before there are threads
     try:
@@ -241,6 +263,27 @@ def start(
         run.release()
         raise
     return run
+
+
+def _alive(reference: weakref.ref[T]) -> T:
+    """What a context asks of its run; an abandoned unit may ask after the run is gone."""
+    found = reference()
+    if found is None:
+        raise CancelledError("the run is over: nothing of this unit is recorded any more")
+    return found
+
+
+def _settings_of(run: StoredRun, params: Any, config: Any, seed: int) -> tuple[Any, Any, int]:
+    """What a run is resumed with: its own settings where none are given. ConfigurationError where they clash."""
+    stored = run.settings
+    if seed not in (0, stored["seed"]):
+        raise ConfigurationError(f"run '{run.id}' has the seed {stored['seed']}: resume it without seed={seed}")
+    for name, given in (("params", params), ("config", config)):
+        if given is None and failures.HIDDEN in stored[name]:
+            raise ConfigurationError(f"run '{run.id}' was given secrets, which are not stored: resume it with its {name}=")
+    params = codecs.loads(stored["params"]) if params is None else params
+    config = codecs.loads(stored["config"]) if config is None else config
+    return params, config, stored["seed"]
 
 
 def _results_so_far(core: _core.RunStore, run: Run, asking: str, stage: str) -> Any:

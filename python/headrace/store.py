@@ -135,20 +135,29 @@ class Store:
         if rows[0][1] == 0:
             return codecs.loads(found[0][1], known or {}) if found and None not in failed else None
         keyed = ((key_from_json(key), data) for key, data in found)
-        return {key: codecs.loads(data, known or {}) for key, data in keyed if not _is_failed(key, failed)}
+        hidden = _Hidden(failed)
+        return {key: codecs.loads(data, known or {}) for key, data in keyed if key not in hidden}
 
     def _failed(self, pipeline: str, stage: str, number: int) -> set[Key | None]:
         """Keys that failed in the run at this stage or before it: what is recorded of them is of an older run."""
         graph = self.sql("SELECT graph FROM run WHERE number=?", number)
-        before = {entry["name"]: entry["after"] for entry in json.loads(graph[0]["graph"])} if graph else {}
-        names, ahead = {stage}, list(before.get(stage, ()))
-        while ahead:
-            name = ahead.pop()
-            if name not in names:
-                names.add(name)
-                ahead.extend(before.get(name, ()))
+        entries = json.loads(graph[0]["graph"]) if graph else []
+        takes = {entry["name"]: entry["takes"] for entry in entries}
+        after = {entry["name"]: entry["after"] for entry in entries}
+        # A key that came twice fails at its maker; the item that came first is there all the same.
+        makers = {entry["name"] for entry in entries if entry["form"] in ("source", "step")}
+        names = _all_before(stage, takes)
         rows = self.sql("SELECT stage, key FROM failure WHERE run=?", number)
-        return {key_from_json(row["key"]) for row in rows if row["stage"] in names}
+        failed = {key_from_json(row["key"]) for row in rows if row["stage"] in names and not (row["key"] and row["stage"] in makers)}
+        waited = _all_before(stage, after)
+        if any(row["stage"] in waited and not row["key"] for row in rows) and self._left_out(stage, number):
+            failed.add(None)
+        return failed
+
+    def _left_out(self, stage: str, number: int) -> bool:
+        """Whether the stage did not run, since one before it failed."""
+        rows = self.sql("SELECT status FROM run_stage WHERE run=? AND name=?", number, stage)
+        return bool(rows) and rows[0]["status"] in ("skipped", "pending")
 
     def __repr__(self) -> str:
         return f"<Store {self.location}: {len(self.runs())} runs>"
@@ -159,12 +168,34 @@ class Store:
         return runs_table(self.runs())
 
 
-def _is_failed(key: Key | None, failed: set[Key | None]) -> bool:
-    if not failed:
-        return False
-    if isinstance(key, tuple):
-        return key in failed or key[0] in failed or any(key[:length] in failed for length in range(1, len(key)))
-    return key in failed
+class _Hidden:
+    """Keys of items that failed, that came out of one that failed, or out of which one came that failed."""
+
+    def __init__(self, failed: set[Key | None]) -> None:
+        self._failed = {_parts(key) for key in failed if key is not None}
+        self._above = {key[:length] for key in self._failed for length in range(1, len(key))}
+
+    def __contains__(self, key: Key) -> bool:
+        if not self._failed:
+            return False
+        parts = _parts(key)
+        return parts in self._above or any(parts[: n + 1] in self._failed for n in range(len(parts)))
+
+
+def _parts(key: Key) -> tuple[Any, ...]:
+    return key if isinstance(key, tuple) else (key,)
+
+
+def _all_before(stage: str, edges: Mapping[str, list[str]]) -> set[str]:
+    """The stage and all that lie before it."""
+    names: set[str] = set()
+    ahead = [stage]
+    while ahead:
+        name = ahead.pop()
+        if name not in names:
+            names.add(name)
+            ahead.extend(edges.get(name, ()))
+    return names
 
 
 class StoredRun:
@@ -176,12 +207,26 @@ class StoredRun:
         self.number = number
         self.id = run_id
         self.pipeline = pipeline
-        self.status = Status(status)
+        self.status, self.message = self._standing(Status(status), message)
         self.params: dict[str, Any] = json.loads(params)
         self.started_at = started_ms / 1000
         self.finished_at = None if finished_ms is None else finished_ms / 1000
-        self.message = message
         self._graph = json.loads(graph)
+
+    def _standing(self, status: Status, message: str) -> tuple[Status, str]:
+        """What the row says; but a run that nobody works on any more is not running."""
+        core = self.store._core
+        if status is not Status.RUNNING or core.active(self.number):
+            return status, message
+        row = self.store.sql("SELECT status, message FROM run WHERE number=?", self.number)[0]  # it may just have ended
+        if row["status"] != "running":
+            return Status(row["status"]), row["message"]
+        return Status.FAILED, "its process died before the end; run again to go on"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the run was started with: params and config (JSON texts, secrets masked), seed."""
+        return self.store.sql("SELECT params, config, seed FROM run WHERE number=?", self.number)[0]
 
     def results(self, stage: Any) -> Any:
         """Results of a stage: key -> value; a step's: its value. Classes of the pipeline's own come as records."""

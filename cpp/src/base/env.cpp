@@ -1,6 +1,7 @@
 #include "headrace/base/env.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -11,6 +12,8 @@
 #include <chrono>
 #include <cstring>
 #include <fstream>
+#include <mutex>
+#include <set>
 #include <sstream>
 
 #include "headrace/base/error.h"
@@ -23,16 +26,56 @@ namespace {
   throw StorageError(what + " " + path + ": " + std::strerror(errno));
 }
 
+/// The locks that this process holds. A forked child closes its copies: the lock must die with its holder, not with
+/// the last of the children that some stage left behind.
+class HeldLeases {
+ public:
+  static HeldLeases& all() {
+    static auto* held = new HeldLeases();  // never destroyed: leases may outlive main
+    return *held;
+  }
+  void add(int fd) {
+    const std::lock_guard lock(lock_);
+    fds_.insert(fd);
+  }
+  void close(int fd) {
+    const std::lock_guard lock(lock_);
+    if (fds_.erase(fd) > 0) ::close(fd);
+  }
+
+ private:
+  HeldLeases() {
+    ::pthread_atfork([] { all().lock_.lock(); }, [] { all().lock_.unlock(); }, [] { all().close_all(); });
+  }
+  void close_all() {
+    for (const int fd : fds_) ::close(fd);
+    fds_.clear();
+    lock_.unlock();
+  }
+
+  std::mutex lock_;
+  std::set<int> fds_;
+};
+
 class FileLease final : public Lease {
  public:
-  explicit FileLease(int fd) : fd_(fd) {}
+  explicit FileLease(int fd) : fd_(fd) { HeldLeases::all().add(fd); }
   FileLease(const FileLease&) = delete;
   FileLease& operator=(const FileLease&) = delete;
-  ~FileLease() override { ::close(fd_); }
+  ~FileLease() override { HeldLeases::all().close(fd_); }
 
  private:
   int fd_;
 };
+
+struct flock byte_lock(std::int64_t slot) {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = slot;
+  lock.l_len = 1;
+  return lock;
+}
 
 std::string slurp(const std::string& path) {
   std::ifstream stream(path, std::ios::binary);
@@ -95,11 +138,7 @@ bool Env::alive(const Owner& owner) const {
 std::unique_ptr<Lease> Env::try_lease(const std::string& path, std::int64_t slot) const {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) fail("can't open the lease file", path);
-  struct flock lock {};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  lock.l_start = slot;
-  lock.l_len = 1;
+  struct flock lock = byte_lock(slot);
   // An open-file-description lock: two runs in one process exclude each other too.
   if (::fcntl(fd, F_OFD_SETLK, &lock) == 0) return std::make_unique<FileLease>(fd);
   const int error = errno;
@@ -107,6 +146,15 @@ std::unique_ptr<Lease> Env::try_lease(const std::string& path, std::int64_t slot
   if (error == EAGAIN || error == EACCES) return nullptr;
   errno = error;
   fail("can't lock", path);
+}
+
+bool Env::lease_held(const std::string& path, std::int64_t slot) const {
+  const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  if (fd < 0) return false;
+  struct flock lock = byte_lock(slot);
+  const bool held = ::fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+  ::close(fd);
+  return held;
 }
 
 std::string Env::network_file_system(const std::string& path) const {

@@ -96,6 +96,8 @@ class Runner::Engine : public std::enable_shared_from_this<Runner::Engine> {
   struct Worker {
     std::thread thread;
     SlicePtr slice;       ///< in work
+    bool serial = false;  ///< counted in serial_busy_
+    bool pulling = false; ///< taking items out of a stream
     bool replaced = false;  ///< stuck: another worker has its place
     bool done = false;
   };
@@ -121,7 +123,7 @@ class Runner::Engine : public std::enable_shared_from_this<Runner::Engine> {
   SlicePtr cut(int stage);
   std::size_t slice_size(const StageState& state) const;
   int pullable() const;
-  void pull(std::unique_lock<std::mutex>& lock, int stage);
+  void pull(std::unique_lock<std::mutex>& lock, int stage, const Worker& self);
   void ingest(int stage, std::vector<Emitted>& emitted);
   void spawn_if_useful();
   void spawn();

@@ -189,6 +189,22 @@ void Runner::Engine::arm(const SlicePtr& slice) {
   store_->append(std::move(batch));
 }
 
+namespace {
+
+/// Children of one parent need keys of their own: else one would take the other's place.
+void check_children(const Stage& stage, UnitResult& result) {
+  if (stage.form() != Form::kFlatMap) return;
+  std::unordered_set<std::string_view> keys;
+  for (const Emitted& child : result.children) {
+    if (keys.insert(child.key).second) continue;
+    result.fault = Fault{"ConfigurationError", "the key " + child.key + " came twice: each child needs a key of its own",
+                         "", Category::kConfiguration, false, false, false};
+    return;
+  }
+}
+
+}  // namespace
+
 void Runner::Engine::record(const SlicePtr& slice, Reader& reader) {
   StageState& state = *states_[static_cast<std::size_t>(slice->stage)];
   Batch batch;
@@ -198,13 +214,14 @@ void Runner::Engine::record(const SlicePtr& slice, Reader& reader) {
     UnitResult& result = slice->results[i];
     if (result.fault && result.fault->fatal) throw StorageError(result.fault->message);
     if (result.fault && result.fault->interrupted && stopped()) continue;
+    if (!result.fault) check_children(*state.stage, result);
     if (!result.fault && slice->removal) {
       batch.forgotten.emplace_back(state.table.units, unit.item->id);
       retire_children(batch, unit.item->space, unit.item->id, reader);
       batch.events.push_back({"removed", state.stage->name(), R"({"key":)" + unit.item->key + "}"});
     } else if (!result.fault) {
       record_unit(batch, state, unit, result, reader);
-    } else if (unit.attempt >= state.stage->policy.retry.attempts || !result.fault->retryable || stopped()) {
+    } else if (slice->removal || unit.attempt >= state.stage->policy.retry.attempts || !result.fault->retryable || stopped()) {
       record_fault(batch, slice->stage, unit, *result.fault);
     }
   }

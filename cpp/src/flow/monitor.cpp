@@ -40,7 +40,11 @@ void Runner::Engine::monitor() {
   std::int64_t sampled = 0;
   while (!ended_) {
     monitor_wakes_.wait_for(lock, delayed_.empty() ? kTick : std::chrono::milliseconds(5));
-    tick(lock);
+    try {
+      tick(lock);
+    } catch (...) {
+      stop(std::current_exception());
+    }
     if (steady_ns() - sampled < kSampleNs) continue;
     sampled = steady_ns();
     sample();
@@ -74,6 +78,10 @@ void Runner::Engine::check_timeouts() {
   const std::int64_t now = steady_ns();
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     const std::shared_ptr<Worker> worker = workers_[i];
+    if (hard_ && worker->pulling && !worker->replaced) {
+      worker->replaced = true;
+      --busy_;
+    }
     if (worker->replaced || !worker->slice) continue;
     const SlicePtr late = worker->slice;
     if (!hard_ && (late->deadline_ns == 0 || now < late->deadline_ns)) continue;
@@ -83,21 +91,21 @@ void Runner::Engine::check_timeouts() {
     worker->slice = nullptr;
     --state.running;
     --busy_;
+    serial_busy_ -= worker->serial;
+    if (hard_) continue;
     // What the stuck thread still touches stays its own: the outcome goes into a slice of its own.
     auto outcome = std::make_shared<Slice>();
     outcome->stage = late->stage;
     outcome->removal = late->removal;
     outcome->units = late->units;
     const Fault fault{"TimeoutError",
-                      hard_ ? "interrupted a second time while it was running; it was abandoned"
-                            : "did not finish in " + seconds_text(state.stage->policy.timeout) +
-                                  "; its thread is abandoned (isolation=\"process\" can be killed)",
-                      "", Category::kTransient, !hard_, false, false};
+                      "did not finish in " + seconds_text(state.stage->policy.timeout) +
+                          "; its thread is abandoned (isolation=\"process\" can be killed)",
+                      "", Category::kTransient, true, false, false};
     for (std::size_t n = 0; n < outcome->units.size(); ++n) {
       outcome->results.emplace_back();
       outcome->results.back().fault = fault;
     }
-    if (hard_) continue;
     undurable_ += static_cast<std::int64_t>(outcome->units.size());
     const auto reader = store_->reader();
     record(outcome, *reader);

@@ -83,12 +83,45 @@ void check_names(const Pipeline& pipeline, const Stage& stage) {
   }
 }
 
+const Stage& named(const Pipeline& pipeline, const std::string& name) {
+  return *pipeline.stages()[static_cast<std::size_t>(pipeline.find(name))];
+}
+
+/// The stage that makes the keys of what `stage` gives on.
+const Stage& maker(const Pipeline& pipeline, const Stage& stage) {
+  switch (stage.form()) {
+    case Form::kMap:
+    case Form::kBatch:
+      return maker(pipeline, named(pipeline, stage.over));
+    case Form::kGroup:
+      return maker(pipeline, named(pipeline, stage.by));
+    default:
+      return stage;
+  }
+}
+
+/// The parts of a group come, stage by stage, out of the items it is grouped by.
+void check_group(const Pipeline& pipeline, const Stage& stage) {
+  if (stage.form() != Form::kGroup) return;
+  const Stage& parents = maker(pipeline, named(pipeline, stage.by));
+  const Stage* at = &named(pipeline, stage.over);
+  bool inside = false;
+  while (at != &parents && !at->over.empty()) {
+    at = &named(pipeline, at->over);
+    inside = true;
+  }
+  if (at == &parents && inside) return;
+  throw WorkflowValidationError("group '" + stage.name() + "': the items of '" + stage.over +
+                                "' are not made out of those of '" + stage.by + "'");
+}
+
 }  // namespace
 
 void Pipeline::validate() const {
   if (stages_.empty()) throw WorkflowValidationError("pipeline '" + name_ + "' has no stages");
   for (const auto& stage : stages_) check_names(*this, *stage);
   ordered();
+  for (const auto& stage : stages_) check_group(*this, *stage);
 }
 
 std::vector<std::shared_ptr<Stage>> Pipeline::ordered() const {

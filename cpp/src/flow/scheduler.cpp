@@ -35,7 +35,16 @@ void Runner::Engine::spawn_if_useful() {
 void Runner::Engine::work(const std::shared_ptr<Worker>& self) {
   std::unique_lock lock(mutex_);
   while (!closing_ && !self->replaced) {
-    const bool worked = take_task(lock, self);
+    bool worked = false;
+    try {
+      worked = take_task(lock, self);
+    } catch (abi::__forced_unwind&) {
+      throw;  // the interpreter ends this thread: nothing of ours may stand in its way
+    } catch (...) {
+      // Passing on what is durable reads the store too (items that are gone), and may find it damaged.
+      if (!lock.owns_lock()) lock.lock();
+      stop(std::current_exception());
+    }
     if (worked || closing_ || self->replaced) continue;
     ++idle_;
     work_.wait(lock);
@@ -57,10 +66,10 @@ bool Runner::Engine::take_task(std::unique_lock<std::mutex>& lock, const std::sh
   }
   if (const SlicePtr slice = take_slice()) {
     StageState& state = *states_[static_cast<std::size_t>(slice->stage)];
-    const bool serial = state.stage->policy.serial && state.unit_ns < kSerialNs && state.unit_ns > 0;
+    self->serial = state.stage->policy.serial && state.unit_ns < kSerialNs && state.unit_ns > 0;
     ++state.running;
     ++busy_;
-    serial_busy_ += serial;
+    serial_busy_ += self->serial;
     if (!state.first_ms) state.first_ms = Env::system().now_ms();
     self->slice = slice;
     spawn_if_useful();
@@ -83,7 +92,7 @@ bool Runner::Engine::take_task(std::unique_lock<std::mutex>& lock, const std::sh
     self->slice = nullptr;
     --state.running;
     --busy_;
-    serial_busy_ -= serial;
+    serial_busy_ -= self->serial;
     if (error) stop(error);
     settle();
     return true;
@@ -91,7 +100,10 @@ bool Runner::Engine::take_task(std::unique_lock<std::mutex>& lock, const std::sh
   if (const int source = pullable(); source >= 0) {
     ++busy_;
     spawn_if_useful();
-    pull(lock, source);
+    self->pulling = true;
+    pull(lock, source, *self);
+    self->pulling = false;
+    if (self->replaced) return true;  // the monitor has settled the counters
     --busy_;
     settle();
     return true;
@@ -162,7 +174,7 @@ int Runner::Engine::pullable() const {
   return -1;
 }
 
-void Runner::Engine::pull(std::unique_lock<std::mutex>& lock, int stage) {
+void Runner::Engine::pull(std::unique_lock<std::mutex>& lock, int stage, const Worker& self) {
   StageState& state = *states_[static_cast<std::size_t>(stage)];
   state.pulling = true;
   SourceStream* stream = state.stream.get();
@@ -181,6 +193,7 @@ void Runner::Engine::pull(std::unique_lock<std::mutex>& lock, int stage) {
     fault = Fault{"Error", error.what(), "", Category::kPermanent, false, false, false};
   }
   lock.lock();
+  if (self.replaced) return;
   state.seconds += static_cast<double>(steady_ns() - began) * 1e-9;
   state.pulling = false;
   ingest(stage, emitted);

@@ -87,7 +87,11 @@ void Runner::Engine::plan_spaces(RunSpec& spec) {
     } else if (state->over >= 0) {
       row.space = items_of(state->over);
     }
-    graph.push_back({{"name", row.name}, {"form", row.form}, {"after", dependencies(stage)}});
+    std::vector<std::string> takes;
+    for (const std::string& name : {stage.over, stage.by}) {
+      if (!name.empty()) takes.push_back(name);
+    }
+    graph.push_back({{"name", row.name}, {"form", row.form}, {"after", dependencies(stage)}, {"takes", takes}});
     spec.stages.push_back(std::move(row));
   }
   spec.graph = graph.dump();
@@ -106,11 +110,6 @@ void Runner::Engine::plan_gatherings() {
     for (int at = gathering.last;; at = states_[static_cast<std::size_t>(at)]->over) {
       if (at < 0 || states_[static_cast<std::size_t>(at)]->stage->name() == parents) break;
       path.push_back(at);
-    }
-    const int maker = stage_of(parents);
-    if (path.empty() || states_[static_cast<std::size_t>(path.back())]->over != maker) {
-      throw WorkflowValidationError("group '" + stage.name() + "': the items of '" + stage.over +
-                                    "' are not made out of those of '" + stage.by + "'");
     }
     gathering.entry = path.back();
     for (const int at : path) states_[static_cast<std::size_t>(at)]->gatherings.push_back(gatherings_.size());

@@ -84,19 +84,24 @@ void check_events(Connection& db, const std::vector<Cell>& run, Faults& faults) 
   }
 }
 
-/// The first event of each run names the last hash of the run before it.
+/// The first event of each run names a hash of the run before it: the last one of then. An older run that was
+/// resumed later has gone on since.
 void check_run_chain(Connection& db, bool pruned, Faults& faults) {
   const Table runs = db.query(
-      "SELECT r.id, r.pipeline, r.event_head, e.detail FROM run r LEFT JOIN event e ON e.run=r.number AND e.sequence=1 "
+      "SELECT r.id, r.pipeline, r.number, e.detail FROM run r LEFT JOIN event e ON e.run=r.number AND e.sequence=1 "
       "ORDER BY r.pipeline, r.number", {});
+  Statement named = db.prepare(
+      "SELECT 1 FROM event WHERE run=?1 AND json_extract(?2, '$.after')=lower(hex(hash)) LIMIT 1");
   std::int64_t pipeline = 0;
-  std::string head;
+  std::int64_t before = 0;
   for (const auto& row : runs.rows) {
     const bool first = number(row[1]) != pipeline;
-    const bool follows = word(row[3]) == R"({"after":")" + (first ? std::string() : to_hex(head)) + "\"}";
+    const std::string detail = word(row[3]);
+    const bool follows = first ? detail == R"({"after":""})" : named.bind(1, before).bind(2, detail).step();
+    named.reset();
     if (!follows && !(first && pruned)) faults.push_back("a run before " + word(row[0]) + " was altered or left out");
     pipeline = number(row[1]);
-    head = word(row[2]);
+    before = number(row[2]);
   }
 }
 

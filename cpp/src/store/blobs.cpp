@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fault.h"
 #include "headrace/base/error.h"
 
 namespace headrace::sqlite {
@@ -19,6 +20,7 @@ std::int64_t Blobs::put(Connection& db, const Value& value) const {
   const std::string file = path(digest);
   ::mkdir(folder_.c_str(), 0700);
   ::mkdir(file.substr(0, file.rfind('/')).c_str(), 0700);
+  fault::point();
   env_.write_file(file, value.bytes());
   Statement insert = db.prepare("INSERT INTO blob(digest, size, text) VALUES(?1, ?2, ?3) RETURNING id");
   insert.bind(1, digest, false).bind(2, static_cast<std::int64_t>(value.bytes().size())).bind(3, int{value.text()});

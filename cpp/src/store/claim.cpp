@@ -73,8 +73,8 @@ void SqliteStore::start_or_resume(const RunSpec& spec, Claim& claim) {
   token.run();
 
   const bool by_id = spec.resume != "last" && spec.resume != "new";
-  Statement last = db_.prepare(by_id ? "SELECT number, id, status, params, events, event_head FROM run WHERE pipeline=?1 AND id=?2"
-                                     : "SELECT number, id, status, params, events, event_head FROM run WHERE pipeline=?1 "
+  Statement last = db_.prepare(by_id ? "SELECT number, id, status, params, events, event_head, seed FROM run WHERE pipeline=?1 AND id=?2"
+                                     : "SELECT number, id, status, params, events, event_head, seed FROM run WHERE pipeline=?1 "
                                        "ORDER BY number DESC LIMIT 1");
   last.bind(1, run_->pipeline);
   if (by_id) last.bind(2, std::string_view(spec.resume));
@@ -88,7 +88,8 @@ void SqliteStore::start_or_resume(const RunSpec& spec, Claim& claim) {
     throw ConfigurationError("run '" + spec.resume + "' has succeeded: there is nothing to resume; run without resume=");
   }
   const Owner self = env_.self();
-  const bool same = found && (by_id || (unfinished(claim.previous_status) && last.text(3) == spec.params));
+  const bool same = found && (by_id || (unfinished(claim.previous_status) && last.text(3) == spec.params &&
+                                       last.integer(6) == spec.seed));
   claim.resumed = same && spec.resume != "new";
   if (claim.resumed) {
     run_->number = last.integer(0);

@@ -1,4 +1,5 @@
 // The journal's thread: group commit of all that is queued, then the acknowledgement of each batch.
+#include "fault.h"
 #include "headrace/base/error.h"
 #include "schema.h"
 #include "sqlite_store.h"
@@ -24,17 +25,12 @@ std::uint64_t item_seal(const ItemRow& row, std::int64_t first_run, std::int64_t
 }
 
 void SqliteStore::append(Batch batch) {
-  std::exception_ptr error;
   {
+    // After an error too: the journal's thread is the one that tells, so that no caller is called back under its locks.
     const std::lock_guard lock(queue_lock_);
-    error = error_;
-    if (!error) queue_.push_back(std::move(batch));
+    queue_.push_back(std::move(batch));
   }
-  if (!error) {
-    queue_grew_.notify_one();
-  } else if (batch.durable) {
-    batch.durable(error);
-  }
+  queue_grew_.notify_one();
 }
 
 void SqliteStore::flush() {
@@ -118,7 +114,10 @@ void SqliteStore::finish_group() {
   next.run();
 }
 
-void SqliteStore::acknowledge() { mark_.write(commit_number_); }
+void SqliteStore::acknowledge() {
+  fault::kill_point();
+  mark_.write(commit_number_);
+}
 
 void SqliteStore::write(const Batch& batch) {
   for (const ItemRow& row : batch.items) write_item(row);

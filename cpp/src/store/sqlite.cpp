@@ -1,5 +1,6 @@
 #include "sqlite.h"
 
+#include "fault.h"
 #include "headrace/base/error.h"
 
 namespace headrace::sqlite {
@@ -109,11 +110,11 @@ Connection::Connection(const std::string& path, Mode mode) {
                     (mode == Mode::kCreate ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
                                            : (mode == Mode::kWrite ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY));
   sqlite3* handle = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
+  const int code = sqlite3_open_v2(path.c_str(), &handle, flags, fault::vfs());
   handle_.reset(handle);
   if (code != SQLITE_OK) fail(handle, "can't open " + path);
   sqlite3_extended_result_codes(handle, 1);
-  sqlite3_busy_timeout(handle, 30'000);
+  sqlite3_busy_timeout(handle, fault::busy_ms());
 }
 
 void Connection::execute(const std::string& sql) {

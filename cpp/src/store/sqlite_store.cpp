@@ -70,6 +70,11 @@ std::int64_t SqliteStore::execute(const std::string& sql, const std::vector<Cell
   return changed;
 }
 
+bool SqliteStore::active(std::int64_t run) {
+  const Table found = make_reader(path_, env_)->query("SELECT pipeline FROM run WHERE number=?1 AND status='running'", {run});
+  return !found.rows.empty() && env_.lease_held(lease_path(), std::get<std::int64_t>(found.rows[0][0]));
+}
+
 std::unique_ptr<Reader> SqliteStore::reader() { return make_reader(path_, env_); }
 
 }  // namespace sqlite

@@ -29,6 +29,7 @@ class SqliteStore final : public RunStore {
   void end_run(const std::string& status, const std::string& message) override;
   std::unique_ptr<Reader> reader() override;
   std::int64_t execute(const std::string& sql, const std::vector<Cell>& arguments) override;
+  bool active(std::int64_t run) override;
   std::vector<std::string> verify() override;
   std::int64_t prune(std::int64_t keep_last) override;
 

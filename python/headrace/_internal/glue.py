@@ -26,6 +26,7 @@ class RunScope:
     config: Mapping[str, Any]
     seed: int
     nursery: Any = None
+    errors: dict[str, BaseException] = field(default_factory=dict)
     run_id: Callable[[], str] = lambda: ""
     warn: Callable[[str, str, str], None] = lambda stage, key, text: None
     results: Callable[[str, str], Any] = lambda asking, stage: {}
@@ -79,6 +80,7 @@ class StageGlue:
         """(type, one clean line, traceback, category, worth a retry, stopped with the run) of an exception."""
         if isinstance(error, RemoteError):
             return error.described  # type: ignore[return-value]
+        self.scope.errors[self.name] = error
         kind, message = failures.describe(error)
         again = self.retry.applies_to(error) and not isinstance(error, ConfigurationError)
         return (

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-__all__ = ["HIDDEN", "hide_home", "hide_secrets", "is_secret_name", "redact", "register_secret"]
+__all__ = ["HIDDEN", "hide_home", "hide_secrets", "is_secret_name", "redact", "register_secret", "register_secrets"]
 
 HIDDEN = "***"
 SHORTEST = 4  # a registered secret of fewer characters would blank out half of every text
@@ -85,6 +85,19 @@ def register_secret(value: Any) -> None:
         _registered = _registered | forms
         longest_first = sorted(_registered, key=len, reverse=True)
         _registered_pattern = re.compile("|".join(re.escape(form) for form in longest_first))
+
+
+def register_secrets(value: Any) -> None:
+    """Hide from now on what ``value`` (parameters, configuration) holds under the name of a secret, or as one."""
+    if hasattr(type(value), "get_secret_value"):
+        register_secret(value)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            secret = isinstance(key, str) and isinstance(item, (str, bytes)) and is_secret_name(key)
+            register_secret(item) if secret else register_secrets(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            register_secrets(item)
 
 
 @functools.lru_cache(maxsize=2048)

@@ -1,16 +1,19 @@
 """Which units a run executes: resumes, drift, selections, seeds."""
 
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import headrace as hr
 import pytest
+import scripts
 
 
-def interrupted(calls: Counter[str], gate: dict[str, Any]) -> hr.Pipeline:
-    """Three stages over ten items; the run stops cleanly in the middle where ``gate`` has a limit."""
+def interrupted(calls: Counter[str], folder: Path) -> hr.Pipeline:
+    """Three stages over ten items; the fourth unit waits as long as there is a file "brake"."""
+    brake, reached = folder / "brake", folder / "reached"
     pipe = hr.Pipeline("interrupted")
 
     @pipe.source
@@ -18,11 +21,12 @@ def interrupted(calls: Counter[str], gate: dict[str, Any]) -> hr.Pipeline:
         for number in range(10):
             yield f"k{number}", number
 
-    @pipe.map(over=items, workers=1)
+    @pipe.map(over=items, workers=1, version=1)
     def first(ctx: Any, n: int) -> float:
         calls["first"] += 1
-        if gate.get("stop") and calls["first"] == gate["stop"]:
-            gate["run"]()
+        while calls["first"] == 4 and brake.exists():
+            reached.touch()
+            time.sleep(0.005)
         return n + float(ctx.rng.random())
 
     @pipe.map(over=first, workers=1)
@@ -41,22 +45,14 @@ def interrupted(calls: Counter[str], gate: dict[str, Any]) -> hr.Pipeline:
 def stopped_run(calls: Counter[str], store: Path, **options: Any) -> hr.Run:
     from headrace.run import start
 
-    gate: dict[str, Any] = {"stop": 4}
-    ready = threading.Event()
-    box: list[hr.Run] = []
-
-    def stop() -> None:
-        ready.wait(10)
-        box[0].cancel()
-
-    gate["run"] = stop
-    pipe = interrupted(calls, gate)
+    brake = store.parent / "brake"
+    brake.touch()
+    pipe = interrupted(calls, store.parent)
     run = start(pipe, None, store, modes=dict.fromkeys(pipe.stages, "run"), **options)
-    box.append(run)
-    ready.set()
-    run.join()
-    gate.clear()
-    return run
+    scripts.until((store.parent / "reached").exists)
+    run.cancel()
+    brake.unlink()
+    return run.join()
 
 
 def test_a_cancelled_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
@@ -71,10 +67,10 @@ def test_a_cancelled_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert resumed.status is hr.Status.SUCCEEDED
     assert calls["first"] == 10
     assert calls["second"] == 10
-    straight = interrupted(Counter(), {}).run(store=tmp_path / "other.db", seed=3)
+    straight = interrupted(Counter(), tmp_path).run(store=tmp_path / "other.db", seed=3)
     assert resumed.results("second") == straight.results("second")
     assert resumed.results("total") == straight.results("total")
-    assert straight.results("second") != interrupted(Counter(), {}).run(store=tmp_path / "third.db", seed=4).results("second")
+    assert straight.results("second") != interrupted(Counter(), tmp_path).run(store=tmp_path / "third.db", seed=4).results("second")
 
 
 def test_resume_by_id_and_never(tmp_path: Path) -> None:
@@ -98,7 +94,7 @@ def test_resuming_by_id_takes_the_parameters_and_the_seed_of_that_run(tmp_path: 
     calls: Counter[str] = Counter()
     run = stopped_run(calls, tmp_path / "runs.db", seed=3)
     resumed = run.pipeline.run(store=tmp_path / "runs.db", resume=run.id)
-    straight = interrupted(Counter(), {}).run(store=tmp_path / "other.db", seed=3)
+    straight = interrupted(Counter(), tmp_path).run(store=tmp_path / "other.db", seed=3)
     assert calls["first"] == 10
     assert resumed.results("second") == straight.results("second")
 

@@ -34,6 +34,9 @@ class Env {
   /// Locks byte `slot` of `path` (made 0600 where missing); null where another holder has it.
   virtual std::unique_ptr<Lease> try_lease(const std::string& path, std::int64_t slot) const;
 
+  /// Whether somebody holds that lock; asks without taking it.
+  virtual bool lease_held(const std::string& path, std::int64_t slot) const;
+
   /// Name of a network file system on which locks and shared memory can't be trusted; empty for a local one.
   virtual std::string network_file_system(const std::string& path) const;
 

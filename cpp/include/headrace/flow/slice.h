@@ -98,7 +98,7 @@ struct Slice {
   std::vector<UnitResult> results;
   bool removal = false;         ///< the units' items are gone: the stage's removed() is meant
   bool armed = false;           ///< effects: the intents are durable
-  std::int64_t deadline_ns = 0;  ///< of the unit in work; 0: none
+  std::atomic<std::int64_t> deadline_ns{0};  ///< of the unit in work; 0: none
   std::atomic<bool> abandoned{false};  ///< it took too long: whatever it still answers is discarded
 };
 

@@ -106,6 +106,8 @@ class RunStore {
   virtual std::unique_ptr<Reader> reader() = 0;
   /// Runs one writing statement durably (approvals, caches). Returns the rows changed.
   virtual std::int64_t execute(const std::string& sql, const std::vector<Cell>& arguments = {}) = 0;
+  /// Whether a live process works on the run; a row that says "running" may be of one that died.
+  virtual bool active(std::int64_t run) = 0;
   /// Walks everything; one line a fault, empty: nothing was altered or left out.
   virtual std::vector<std::string> verify() = 0;
   /// Forgets what only runs older than the newest `keep_last` of each pipeline need; returns how many went.
