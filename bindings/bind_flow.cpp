@@ -140,6 +140,7 @@ void bind_runner(py::module_& m) {
            py::arg("pipeline"), py::arg("store"), py::arg("options"))
       .def("start", &Runner::start, release())
       .def("wait", &Runner::wait, py::arg("seconds") = -1.0, release(), "True when the run has ended.")
+      .def("join", &Runner::join, release(), "Waits for the end, and until its threads are gone.")
       .def("cancel", &Runner::cancel, py::arg("reason"), release())
       .def("abandon", &Runner::abandon, release())
       .def_property_readonly("id", [](const Runner& runner) { return runner.info().id; })

@@ -138,9 +138,11 @@ class Run:
         return self
 
     def release(self) -> None:
-        """End the worker processes of the run; ``join`` does it."""
+        """End the worker processes and the threads of the run; ``join`` does it."""
         if self._scope.nursery is not None:
             self._scope.nursery.close()
+        if self._runner.wait(0):  # else it was interrupted twice, and something is stuck
+            self._runner.join()
 
     def _interrupted(self) -> None:
         self._runner.cancel("interrupted")

@@ -199,6 +199,7 @@ class Runner::Engine : public std::enable_shared_from_this<Runner::Engine> {
   std::condition_variable monitor_wakes_;
   mutable std::condition_variable over_;
   std::thread monitor_;
+  std::mutex joining_;
 };
 
 std::int64_t steady_ns() noexcept;

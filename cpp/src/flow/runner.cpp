@@ -55,6 +55,7 @@ void Runner::Engine::abandon() {
 }
 
 void Runner::Engine::join() {
+  const std::lock_guard joining(joining_);
   if (monitor_.joinable()) monitor_.join();
   for (const auto& worker : workers_) {
     if (!worker->thread.joinable()) continue;
@@ -117,6 +118,10 @@ Runner::~Runner() {
 
 void Runner::start() { engine_->start(); }
 bool Runner::wait(double seconds) { return engine_->wait(seconds); }
+void Runner::join() {
+  engine_->wait(-1);
+  engine_->join();
+}
 void Runner::cancel(const std::string& reason) { engine_->cancel(reason); }
 void Runner::abandon() { engine_->abandon(); }
 const RunInfo& Runner::info() const noexcept { return engine_->info; }

@@ -49,6 +49,7 @@ void SqliteStore::work() {
     busy_ = true;
     lock.unlock();
     commit(group);
+    group.clear();  // with all that the batches kept alive, before anybody is told that all is done
     lock.lock();
     busy_ = false;
     if (queue_.empty() || error_) queue_drained_.notify_all();

@@ -71,6 +71,8 @@ class Runner {
   void start();
   /// True when the run has ended. At most `seconds`; a negative number: until it has.
   bool wait(double seconds = -1);
+  /// Waits for the end, and until its threads are gone (but those that are stuck in an abandoned unit).
+  void join();
   /// Stops cleanly: units in work finish and are recorded. `reason` is shown.
   void cancel(const std::string& reason);
   /// Gives up units in work too; their late answers are discarded. Call cancel first.
