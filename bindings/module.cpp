@@ -6,6 +6,7 @@ void bind_errors(py::module_& m);
 void bind_collect_stream(py::module_& m);
 void bind_collect_process(py::module_& m);
 void bind_collect_http(py::module_& m);
+void bind_collect_ssh(py::module_& m);
 void bind_store(py::module_& m);
 void bind_flow(py::module_& m);
 void bind_embed_hashed(py::module_& m);
@@ -23,6 +24,7 @@ PYBIND11_MODULE(_core, m) {
   bind_collect_stream(m);
   bind_collect_process(m);
   bind_collect_http(m);
+  bind_collect_ssh(m);
   bind_store(m);
   bind_flow(m);
   bind_embed_hashed(m);

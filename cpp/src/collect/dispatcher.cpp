@@ -81,23 +81,8 @@ void Dispatcher::start(int64_t index, Clock::time_point now) {
   try {
     started.begin();
   } catch (const ResourceError& error) {
-    give_way(started, error.what());
+    started.give_up(error.what());
   }
-}
-
-// No descriptor or process to be had: wait for those under way to give some back, or fail where there are
-// none.
-void Dispatcher::give_way(Attempt& attempt, const char* reason) {
-  const int64_t index = attempt.outcome.index;
-  if (running_ == 1) {
-    attempt.give_up(reason);
-    return;
-  }
-  free_slots_.push_back(attempt.slot);
-  slots_[attempt.slot].reset();
-  --running_;
-  --progress_[index].attempts;
-  waiting_.push({Clock::now() + kCrowdedPause, index});
 }
 
 void Dispatcher::wait_for_events() {
@@ -118,16 +103,22 @@ void Dispatcher::collect_finished() {
 
 void Dispatcher::settle(int64_t slot) {
   Outcome outcome = std::move(slots_[slot]->outcome);
+  const bool crowded = slots_[slot]->crowded;
   slots_[slot].reset();
   free_slots_.push_back(slot);
   --running_;
   const auto now = Clock::now();
+  Progress& progress = progress_[outcome.index];
+  if (crowded && running_ > 0) {  // as if it had not been started
+    --progress.attempts;
+    waiting_.push({now + kCrowdedPause, outcome.index});
+    return;
+  }
   workload_.ended(outcome.index, outcome, now);
-  const Progress progress = progress_[outcome.index];
   if (retry(outcome.index, outcome, progress, now)) return;
-  progress_.erase(outcome.index);
   outcome.attempts = progress.attempts;
   outcome.seconds = std::chrono::duration<double>(now - progress.first).count();
+  progress_.erase(outcome.index);
   sink_.put(std::move(outcome));
 }
 

@@ -60,7 +60,6 @@ class Dispatcher {
   /// Starts the target, or puts it among the waiting ones.
   void start_or_postpone(int64_t index, Clock::time_point now);
   void start(int64_t index, Clock::time_point now);
-  void give_way(Attempt& attempt, const char* reason);
   void wait_for_events();
   void collect_finished();
   void settle(int64_t slot);

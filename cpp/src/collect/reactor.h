@@ -60,14 +60,17 @@ class Attempt : public Alarm, public Loop::Handler {
   void ring() override;
   /// Brings the attempt to its end, now or very soon. Calling it again changes nothing.
   void cancel();
-  /// The system has no descriptor, process or memory for it.
+  /// The system has no descriptor, process or memory for it: it is tried again when others have given theirs
+  /// back.
   void give_up(const char* reason) {
+    crowded = true;
     outcome.fail(ErrorType::kUnreachable, reason, true);
     finish();
   }
 
   Outcome outcome;
-  int64_t slot = -1;  ///< for the dispatcher
+  int64_t slot = -1;     ///< for the dispatcher
+  bool crowded = false;  ///< ended by give_up()
 
  protected:
   virtual void start() = 0;

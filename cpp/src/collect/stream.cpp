@@ -1,30 +1,10 @@
 #include "headrace/collect/stream.h"
 
-#include <csignal>
 #include <iterator>
 
+#include "signals.h"
+
 namespace headrace::collect {
-
-namespace {
-
-// A thread started under this inherits the mask: the signals of the process stay with the threads that know
-// them.
-class BlockSignals {
- public:
-  BlockSignals() {
-    sigset_t all;
-    sigfillset(&all);
-    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL})
-      sigdelset(&all, fault);  // crash reports still work
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~BlockSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_;
-};
-
-}  // namespace
 
 class OutcomeStream::Queue : public OutcomeSink {
  public:

@@ -1,12 +1,14 @@
 """Parallel collection: one outcome for each target, whatever happens to the others.
 
-``processes`` runs commands, ``http`` asks URLs (``pages`` follows one from page to page). Each works in a native
-thread that never holds the GIL; Ctrl-C ends it, with everything it started, within a quarter of a second.
+``ssh`` runs commands on hosts, ``processes`` runs commands here, ``http`` asks URLs (``pages`` follows one from page to
+page). Each works in a native thread that never holds the GIL; Ctrl-C ends it, with everything it started, within a
+quarter of a second.
 """
 
 from headrace.collect.outcome import CommandOutput, Outcome
 from headrace.collect.processes import processes
+from headrace.collect.shell import ssh
 from headrace.collect.stream import OutcomeIterator
 from headrace.collect.web import http, next_link, pages
 
-__all__ = ["CommandOutput", "Outcome", "OutcomeIterator", "http", "next_link", "pages", "processes"]
+__all__ = ["CommandOutput", "Outcome", "OutcomeIterator", "http", "next_link", "pages", "processes", "ssh"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from headrace.errors import ConfigurationError
@@ -71,6 +72,24 @@ def number(name: str, value: Any) -> float:
     if not math.isfinite(converted):
         raise ConfigurationError(f"{name} must be a number, not {value!r}")
     return converted
+
+
+def string(name: str, value: Any) -> str:
+    """``value``, a string that can be encoded. Raises ConfigurationError."""
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{name} must be a string, not {value!r}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ConfigurationError(f"{name}: {value!r} cannot be encoded") from None
+    return value
+
+
+def strings(name: str, values: Any) -> list[str]:
+    """``values`` as a list of strings. Raises ConfigurationError, also for a single string in place of a list."""
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise ConfigurationError(f"{name} must be a list of strings, not {values!r}")
+    return [string(name, value) for value in values]
 
 
 def octets(name: str, value: Any) -> bytes | None:

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Literal, overload
 from urllib.parse import urljoin
 
 from headrace import _core
@@ -81,12 +81,10 @@ def http(
     Returns one :class:`Outcome` for each URL in the order given (``exit_code`` is the status, ``stdout`` the body),
     or with ``iter=True`` an iterator that yields them as they finish. Raises ConfigurationError.
     """
-    targets = list(urls)
-    for url in targets:
-        _check_url(url)
+    targets = arguments.strings("urls", urls)
     collector = _core.HttpCollector(
         limits=arguments.limits(workers, timeout, max_output, retry),
-        method=_text("method", method),
+        method=arguments.string("method", method),
         headers=_headers(headers),
         body=arguments.octets("body", body),
         rate=0.0 if rate is None else arguments.number("rate", rate),
@@ -126,7 +124,7 @@ def pages(
     not whole is never taken for one: the last outcome is not ``ok`` when a page failed, when a page leads back to one
     that was seen, or when there are more than ``max_pages``. The other arguments are those of :func:`http`.
     """
-    _check_url(url)
+    arguments.string("url", url)
     collector = _core.HttpCollector(
         limits=arguments.limits(1, timeout, max_output, retry),
         method="GET",
@@ -160,21 +158,6 @@ def _pages(
 
 def _no_page(url: str, message: str) -> Outcome:
     return Outcome(url, ok=False, error_type="protocol", message=message)
-
-
-def _check_url(url: Any) -> None:
-    if not isinstance(url, str):
-        raise ConfigurationError(f"a URL must be a string, not {url!r}")
-    try:
-        url.encode()
-    except UnicodeEncodeError:
-        raise ConfigurationError(f"URL {url!r} cannot be encoded") from None
-
-
-def _text(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise ConfigurationError(f"{name} must be a string, not {value!r}")
-    return value
 
 
 def _headers(headers: Mapping[str, str] | None) -> list[tuple[bytes, bytes]]:

@@ -202,7 +202,8 @@ def client_resources() -> tuple[int, int]:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"urls": [5]}, "a URL must be a string, not 5"),
+        ({"urls": [5]}, "urls must be a string, not 5"),
+        ({"urls": "http://127.0.0.1/"}, "urls must be a list of strings"),
         ({"method": "GE T"}, "'GE T' is not an HTTP method"),
         ({"headers": {"A": 5}}, "header 'A': its name and its value must be strings"),
         ({"headers": {"A": "x\r\ny"}}, "line break in its value"),

@@ -47,7 +47,7 @@ struct Outcome {
   int attempts = 0;
   bool transient = false;               ///< trying again may help: such failures, and no others, are retried
   double retry_after_s = 0;             ///< the least pause that the server asked for
-  std::vector<CommandOutput> commands;  ///< SSH: one for each command that was run
+  std::vector<CommandOutput> commands;  ///< SSH, several commands: one for each that was run
   std::vector<std::pair<std::string, std::string>>
       headers;  ///< HTTP: lower-case names, in the order received
 
