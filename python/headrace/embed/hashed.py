@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+__all__ = ["HashedEmbedder"]
+
 _FIT_SLICE = 1024  # texts handed to the core at a time: a generator of any length needs bounded memory
 
 
