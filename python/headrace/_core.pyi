@@ -273,9 +273,6 @@ class OnError:
     def value(self) -> int: ...
 
 class RetryPolicy:
-    """
-    How often and how fast a unit is tried again.
-    """
     @property
     def attempts(self) -> int: ...
     @attempts.setter
@@ -298,10 +295,6 @@ class RetryPolicy:
     def multiplier(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
 
 class StagePolicy:
-    """
-    Everything that a stage is told beside its work.
-    """
-
     effect: bool
     guarded: bool
     on_error: OnError
@@ -436,9 +429,6 @@ class StageMode:
     def value(self) -> int: ...
 
 class StageReport:
-    """
-    The numbers of one stage in a run.
-    """
     @property
     def executed(self) -> int: ...
     @property
@@ -469,9 +459,6 @@ class StageReport:
     def total_known(self) -> bool: ...
 
 class Progress:
-    """
-    How far a run is.
-    """
     @property
     def elapsed(self) -> float: ...
     @property
@@ -491,10 +478,6 @@ class Pipeline:
     def validate(self) -> None: ...
 
 class RunOptions:
-    """
-    What one run is told.
-    """
-
     config: str
     drift_refuse: bool
     params: str
