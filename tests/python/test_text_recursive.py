@@ -108,7 +108,7 @@ def test_wrong_texts_are_named() -> None:
         chunker.chunk(b"bytes")
     with pytest.raises(hr.ConfigurationError, match="a text must be a str, not NoneType"):
         chunker.chunk_many(["a", None])
-    with pytest.raises(hr.ConfigurationError, match="not one str"):
+    with pytest.raises(hr.ConfigurationError, match="give \\[text\\]"):
         chunker.chunk_many("abc")
     with pytest.raises(hr.ConfigurationError, match="threads must be at least 0"):
         chunker.chunk_many(["a"], threads=-1)

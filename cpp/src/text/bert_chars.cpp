@@ -55,14 +55,18 @@ class Normalizer {
   explicit Normalizer(const BertSteps& steps)
       : steps_(steps),
         stripped_(mapping(kStripped, kStrippedSize)),
-        lowered_(mapping(kLowered, kLoweredSize)) {}
+        lowered_(mapping(kLowered, kLoweredSize)) {
+    for (const Mapping* each : {&stripped_, &lowered_}) {
+      for (const auto& [code, codes] : *each) mapped_[code] = true;
+    }
+  }
 
+  // Most code points stay what they are: decided without a search.
   bool leaves(uint32_t code) const {
-    const bool syllable = code >= kFirstSyllable && code <= kLastSyllable;
     constexpr uint8_t kChanges =
         kCleanRemoved | kCleanBlank | kChinese | kPunctuation | kTokenBlank | kStrippedMark;
-    return (tokenizer_bits(code) & kChanges) == 0 && !syllable && !is_surrogate(code) &&
-           !stripped_.contains(code) && !lowered_.contains(code);
+    const bool syllable = code >= kFirstSyllable && code <= kLastSyllable;
+    return (tokenizer_bits(code) & kChanges) == 0 && !syllable && !is_surrogate(code) && !mapped_[code];
   }
 
   // No model ever sees a lone surrogate: what will stand for it is a question mark, or U+FFFD, which has no
@@ -108,6 +112,7 @@ class Normalizer {
   BertSteps steps_;
   Mapping stripped_;
   Mapping lowered_;
+  std::vector<bool> mapped_ = std::vector<bool>(0x110000);  // by one of them
 };
 
 }  // namespace

@@ -119,13 +119,12 @@ class WordPieceRun {
   // Anything but a plain character; answers the last position that it took.
   int64_t special(uint32_t entry, int64_t position) {
     if (entry & BertChars::kAdded) {
-      const AddedTokens::Token* token = tokenizer_.added_.find(text_, size_, position);
-      if (token != nullptr) {
+      const AddedTokens::Match match = tokenizer_.added_.find(text_, size_, position, segment_);
+      if (match.token != nullptr) {
         flush();
-        const int64_t end = position + static_cast<int64_t>(token->content.size());
-        put(token->id, static_cast<int32_t>(position), static_cast<int32_t>(end), 1);
-        segment_ = end;
-        return end - 1;
+        put(match.token->id, static_cast<int32_t>(match.start), static_cast<int32_t>(match.end), 1);
+        segment_ = match.end;
+        return match.end - 1;
       }
       entry &= ~BertChars::kAdded;
     }
