@@ -7,6 +7,8 @@ from pathlib import Path
 
 from headrace.errors import StorageError
 
+__all__ = ["read", "write_private"]
+
 
 def write_private(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file (0600) whole or not at all.

@@ -8,6 +8,8 @@ import time
 
 from headrace.errors import CancelledError
 
+__all__ = ["Pace", "retry_after"]
+
 
 class Pace:
     """Rate limits and pauses that all threads share."""

@@ -10,6 +10,8 @@ from typing import Any
 
 from headrace.errors import ConfigurationError, EmbeddingError
 
+__all__ = ["Tokenizer", "refuse_too_long"]
+
 _KEPT_TOKENS = 1_000_000  # ids kept between counting and embedding
 
 
