@@ -147,12 +147,12 @@ std::int64_t SqliteStore::prune(std::int64_t keep_last) {
     for (const char* table : {"run_stage", "failure", "event", "sample"}) {
       db_.execute(std::string("DELETE FROM ") + table + " WHERE run IN (SELECT number FROM old)");
     }
-    db_.execute("DELETE FROM history WHERE superseded <= (SELECT max(o.number) FROM old o JOIN stage s ON "
-                "s.pipeline=o.pipeline WHERE s.id=history.stage)");
+    db_.execute("DELETE FROM history WHERE superseded <= (SELECT min(r.number) FROM run r JOIN stage s ON "
+                "s.pipeline=r.pipeline WHERE s.id=history.stage AND r.number NOT IN (SELECT number FROM old))");
     for (const auto& row : db_.query("SELECT s.id, s.pipeline, s.parent FROM space s", {}).rows) {
       const std::string items = items_table(number(row[0]));
-      const std::string gone = "SELECT id FROM " + items + " WHERE gone_run <= (SELECT max(number) FROM old WHERE pipeline=" +
-                               std::to_string(number(row[1])) + ")";
+      const std::string gone = "SELECT id FROM " + items + " WHERE gone_run <= (SELECT min(number) FROM run WHERE pipeline=" +
+                               std::to_string(number(row[1])) + " AND number NOT IN (SELECT number FROM old))";
       for (const auto& stage : db_.query("SELECT id FROM stage WHERE space=?1", {row[0]}).rows) {
         db_.execute("DELETE FROM " + units_table(number(stage[0])) + " WHERE item IN (" + gone + ")");
         new_units_[number(stage[0])] -= db_.changes();

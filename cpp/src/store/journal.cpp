@@ -61,9 +61,12 @@ void SqliteStore::commit(std::deque<Batch>& group) {
   try {
     const std::lock_guard writing(writing_);
     if (error_) std::rethrow_exception(error_);
-    transaction([&] {
-      for (const Batch& batch : group) write(batch);
-    });
+    // A warning may come after the run has ended: it belongs to no run any more.
+    if (run_) {
+      transaction([&] {
+        for (const Batch& batch : group) write(batch);
+      });
+    }
   } catch (...) {
     error = std::current_exception();
     const std::lock_guard lock(queue_lock_);

@@ -56,6 +56,7 @@ void check_ours(Connection& db, const std::string& path) {
     throw StorageError("not a headrace store (" + path + "): it is some other SQLite file; give another path");
   }
   const std::int64_t version = pragma(db, "user_version");
+  if (version < 1) throw StorageError("the store " + path + " says it has format " + std::to_string(version) + ": it is damaged");
   if (version > kSchemaVersion) {
     throw StorageError("the store " + path + " has format " + std::to_string(version) + ", this headrace knows up to " +
                        std::to_string(kSchemaVersion) + ": upgrade headrace");
