@@ -1,11 +1,13 @@
 #ifdef HEADRACE_FAULTS
 
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <new>
 #include <string>
 
@@ -18,7 +20,7 @@ namespace {
 
 enum class Kind { kNone, kKill, kTorn, kFull, kIoError };
 
-/// What the environment asks for, read once a process.
+/// What the environment asks for, read once by each process.
 struct Plan {
   Kind kind = Kind::kNone;
   std::int64_t number = 0;
@@ -33,12 +35,21 @@ struct Plan {
   }
 };
 
-const Plan& plan() {
-  static const Plan plan = Plan::read();
-  return plan;
-}
-
 std::atomic<std::int64_t> points{0};
+
+/// A forked child has a plan of its own.
+Plan plan() {
+  static std::mutex lock;
+  static pid_t owner = 0;
+  static Plan current;
+  const std::lock_guard guard(lock);
+  if (owner != ::getpid()) {
+    owner = ::getpid();
+    current = Plan::read();
+    points = 0;
+  }
+  return current;
+}
 
 [[noreturn]] void die() {
   std::raise(SIGKILL);

@@ -18,6 +18,12 @@ __all__ = ["COMMANDS", "main"]
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "documents": ("headrace.pipelines.documents.command", "documents in, searchable vectors out"),
+    "runs": ("headrace.cli.stores", "list the runs of a store"),
+    "show": ("headrace.cli.stores", "one run: its stages and failures"),
+    "events": ("headrace.cli.stores", "what happened in a run"),
+    "verify": ("headrace.cli.stores", "check that nothing was altered or left out"),
+    "prune": ("headrace.cli.stores", "forget all but the newest runs"),
+    "approve": ("headrace.cli.stores", "let an output that a guard refused pass"),
 }
 """Name -> (module, one line of help). Modules are named, not imported: pipelines know the command line, not it them."""
 
@@ -56,7 +62,10 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     for name, (module_name, text) in COMMANDS.items():
         if name == called:
             module = importlib.import_module(module_name)
-            module.add_parser(subparsers).set_defaults(module=module)
+            # A module of several commands is told which one is meant.
+            named = getattr(module, "add_named_parser", None)
+            parsed = named(subparsers, name) if named else module.add_parser(subparsers)
+            parsed.set_defaults(module=module)
         else:
             subparsers.add_parser(name, help=text, add_help=False)
     return parser
