@@ -248,15 +248,7 @@ def start(
     runner = _core.Runner(compiled, core, options)
     kept = {"config": config, "seed": seed, "executor": executor, "on_error": on_error, "threads": threads}
     run = Run(pipeline, runner, opened, scope, kept)
-    # The stages belong to the runner, and they reach this scope: back references are weak, or no run would ever end.
-    runner_of, run_of = weakref.ref(runner), weakref.ref(run)
-    scope.warn = lambda stage, key, text: _alive(runner_of).warn(stage, key, failures.sanitise(text))
-    scope.results = lambda asking, stage: _results_so_far(core, _alive(run_of), asking, stage)
-    scope.recall = lambda name: opened.recall(pipeline.name, name)
-    scope.remember = lambda name, value: opened.remember(core, pipeline.name, name, value)
-    scope.approved = lambda stage, key: opened.approved(pipeline.name, stage, key)
-    scope.run_id = lambda: _alive(runner_of).id
-    state.run_number = lambda: _alive(runner_of).number
+    _connect(scope, state, run, core)
     if scope.nursery is not None:
         scope.nursery.open()  # before there are threads
     try:
@@ -265,6 +257,20 @@ def start(
         run.release()
         raise
     return run
+
+
+def _connect(scope: RunScope, state: world_state.WorldState, run: Run, core: _core.RunStore) -> None:
+    """Let the stages' contexts reach their run."""
+    # The stages belong to the runner, and they reach this scope: back references are weak, or no run would ever end.
+    runner_of, run_of = weakref.ref(run._runner), weakref.ref(run)
+    opened, name = run.store, run.pipeline.name
+    scope.warn = lambda stage, key, text: _alive(runner_of).warn(stage, key, failures.sanitise(text))
+    scope.results = lambda asking, stage: _results_so_far(core, _alive(run_of), asking, stage)
+    scope.recall = lambda key: opened.recall(name, key)
+    scope.remember = lambda key, value: opened.remember(core, name, key, value)
+    scope.approved = lambda stage, key: opened.approved(name, stage, key)
+    scope.run_id = lambda: _alive(runner_of).id
+    state.run_number = lambda: _alive(runner_of).number
 
 
 def _alive(reference: weakref.ref[T]) -> T:
