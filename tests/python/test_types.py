@@ -22,7 +22,7 @@ def test_status_is_its_lower_case_name():
     assert Status.SUCCEEDED == "succeeded"
     assert f"{Status.PARTIAL} {Status.FAILED!s}" == "partial failed"
     assert Status("cancelled") is Status.CANCELLED
-    assert [s.finished for s in Status] == [False, False, True, True, True, True]
+    assert [s.finished for s in Status] == [False, False, True, True, True, True, True]
 
 
 def test_retry_delays_grow_up_to_the_maximum():
