@@ -21,7 +21,6 @@ std::string prepare_file(const std::string& path, bool create) {
   struct stat info {};
   if (::stat(path.c_str(), &info) == 0) {
     if (S_ISDIR(info.st_mode)) throw StorageError("the store " + path + " is a folder: give the path of a file");
-    if (info.st_size == 0 && !create) throw StorageError("not a headrace store (" + path + "): the file is empty");
     return path;
   }
   if (!create) throw StorageError("there is no store at " + path);

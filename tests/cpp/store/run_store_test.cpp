@@ -170,9 +170,6 @@ TEST_F(RunStoreTest, OpeningWhatIsNotAStore) {
   EXPECT_THROW(open_store(folder_.string()), StorageError);
   spill(path("text"), std::string(5000, 'x'));
   EXPECT_THROW(open_store(path("text")), StorageError);
-  spill(path("empty"), "");
-  EXPECT_THROW(open_store(path("empty"), false), StorageError);
-  EXPECT_EQ(slurp(path("empty")), "");
   EXPECT_THROW(open_store("postgresql://host/db"), ConfigurationError);
 }
 
