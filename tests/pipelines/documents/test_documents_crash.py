@@ -96,7 +96,8 @@ def test_what_was_finished_is_not_done_again(tmp_path: Path) -> None:
     for stage in ("convert", "chunk", "embed", "publish"):
         counts = done.summary["stages"][stage]
         assert counts["skipped"] >= seen[stage]
-        assert counts["executed"] + counts["skipped"] == 5000
+        units = len(done.run.results("chunk")) if stage == "embed" else 5000
+        assert counts["executed"] + counts["skipped"] == units
 
 
 def test_ctrl_c_says_how_to_go_on_and_is_quick(tmp_path: Path) -> None:
