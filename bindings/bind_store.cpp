@@ -1,5 +1,4 @@
 #include "headrace/store/run_store.h"
-
 #include "pybind.h"
 
 using namespace headrace;
@@ -59,18 +58,21 @@ py::list results(RunStore& store, std::int64_t stage, std::int64_t run) {
   std::vector<std::pair<std::string, Value>> found;
   {
     const py::gil_scoped_release release;
-    store.reader()->results(stage, run, [&](const std::string& key, Value value) { found.emplace_back(key, std::move(value)); });
+    store.reader()->results(
+        stage, run, [&](const std::string& key, Value value) { found.emplace_back(key, std::move(value)); });
   }
   py::list rows;
   for (const auto& [key, value] : found) {
     const std::string_view bytes = value.bytes();
-    const py::object data = value.text() ? py::object(py::str(bytes.data(), bytes.size())) : py::object(py::bytes(bytes.data(), bytes.size()));
+    const py::object data = value.text() ? py::object(py::str(bytes.data(), bytes.size()))
+                                         : py::object(py::bytes(bytes.data(), bytes.size()));
     rows.append(py::make_tuple(key.empty() ? py::object(py::none()) : py::object(py::str(key)), data));
   }
   return rows;
 }
 
-/// The store's destructor waits for the journal's thread, which may want the GIL to end: it is given up meanwhile.
+/// The store's destructor waits for the journal's thread, which may want the GIL to end: it is given up
+/// meanwhile.
 std::shared_ptr<RunStore> unlocked(std::shared_ptr<RunStore> store) {
   RunStore* raw = store.get();
   return {raw, [store = std::move(store)](RunStore*) mutable {
@@ -89,13 +91,19 @@ void bind_store(py::module_& m) {
   using release = py::call_guard<py::gil_scoped_release>;
   py::class_<RunStore, std::shared_ptr<RunStore>>(m, "RunStore", "The journal of runs in one SQLite file.")
       .def_property_readonly("location", &RunStore::location)
-      .def("query", &query, py::arg("sql"), py::arg("arguments") = py::tuple(), "Read-only SQL: (columns, rows).")
-      .def("execute", &execute, py::arg("sql"), py::arg("arguments") = py::tuple(), "One durable writing statement.")
-      .def("results", &results, py::arg("stage"), py::arg("run"), "Checked results of a stage's table in a run.")
+      .def("query", &query, py::arg("sql"), py::arg("arguments") = py::tuple(),
+           "Read-only SQL: (columns, rows).")
+      .def("execute", &execute, py::arg("sql"), py::arg("arguments") = py::tuple(),
+           "One durable writing statement.")
+      .def("results", &results, py::arg("stage"), py::arg("run"),
+           "Checked results of a stage's table in a run.")
       .def("flush", &RunStore::flush, release(), "Waits until all that was appended is durable.")
       .def("active", &RunStore::active, py::arg("run"), release(), "Whether a live process works on the run.")
-      .def("verify", &RunStore::verify, release(), "One line a fault; empty: nothing was altered or left out.")
+      .def("verify", &RunStore::verify, release(),
+           "One line a fault; empty: nothing was altered or left out.")
       .def("prune", &RunStore::prune, py::arg("keep_last"), release(), "Forgets all but the newest runs.");
-  m.def("open_store", [](const std::string& location, bool create) { return unlocked(open_store(location, create)); },
-        py::arg("location"), py::arg("create") = true, release(), "Opens a run store.");
+  m.def(
+      "open_store",
+      [](const std::string& location, bool create) { return unlocked(open_store(location, create)); },
+      py::arg("location"), py::arg("create") = true, release(), "Opens a run store.");
 }

@@ -5,7 +5,9 @@ namespace {
 /// Position of the first byte that JSON wants escaped; size where there is none.
 std::size_t find_special(std::string_view text) {
   std::size_t at = 0;
-  const auto low_bit = [](std::uint64_t w, std::uint64_t n) { return (w - n * 0x0101010101010101ULL) & ~w & 0x8080808080808080ULL; };
+  const auto low_bit = [](std::uint64_t w, std::uint64_t n) {
+    return (w - n * 0x0101010101010101ULL) & ~w & 0x8080808080808080ULL;
+  };
   for (; at + 8 <= text.size(); at += 8) {
     std::uint64_t word;
     __builtin_memcpy(&word, text.data() + at, 8);

@@ -1,5 +1,4 @@
 #include "headrace/base/error.h"
-
 #include "pybind.h"
 
 namespace {
@@ -7,7 +6,9 @@ namespace {
 using namespace headrace;
 
 // The Python classes are written in Python (headrace.errors): attributes, documentation, pickling.
-py::object python_class(const char* name) { return py::module_::import("headrace.errors").attr(name); }
+py::object python_class(const char* name) {
+  return py::module_::import("headrace.errors").attr(name);
+}
 
 void raise(const char* name, const std::exception& error) {
   PyErr_SetObject(python_class(name).ptr(), py::str(error.what()).ptr());

@@ -4,12 +4,13 @@
 
 #include "pybind.h"
 
-// How C++ threads meet the interpreter. pybind11's gil_scoped_acquire makes and destroys a thread state each time on
-// a thread that Python didn't start (7 us); here each thread keeps its own (30 ns).
-// Rule: nothing waits for one of our mutexes while it holds the GIL; every entry point releases it first.
+// How C++ threads meet the interpreter. pybind11's gil_scoped_acquire makes and destroys a thread state each
+// time on a thread that Python didn't start (7 us); here each thread keeps its own (30 ns). Rule: nothing
+// waits for one of our mutexes while it holds the GIL; every entry point releases it first.
 
-/// Ends this thread's part without another step: the interpreter is shutting down under a call into Python, and
-/// destructors on the way out would touch Python objects without the GIL. The process ends without this thread.
+/// Ends this thread's part without another step: the interpreter is shutting down under a call into Python,
+/// and destructors on the way out would touch Python objects without the GIL. The process ends without this
+/// thread.
 [[noreturn]] void park() noexcept;
 
 /// Calls into Python code that may take long.
@@ -36,4 +37,6 @@ class WithGil {
 
 /// Keeps a Python object for code that knows nothing of Python: released with the GIL, whoever lets go last.
 std::shared_ptr<void> keep(py::object object);
-inline py::handle kept(const std::shared_ptr<void>& keeper) { return {static_cast<PyObject*>(keeper.get())}; }
+inline py::handle kept(const std::shared_ptr<void>& keeper) {
+  return {static_cast<PyObject*>(keeper.get())};
+}

@@ -7,7 +7,9 @@ using namespace headrace;
 namespace {
 
 std::int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 Category category(const std::string& name) {
@@ -19,7 +21,8 @@ Category category(const std::string& name) {
 
 /// Calls a function whose work may take long; error_already_set where it raised.
 py::object call(py::handle function, std::vector<PyObject*> arguments) {
-  PyObject* answer = into_python([&] { return PyObject_Vectorcall(function.ptr(), arguments.data(), arguments.size(), nullptr); });
+  PyObject* answer = into_python(
+      [&] { return PyObject_Vectorcall(function.ptr(), arguments.data(), arguments.size(), nullptr); });
   if (!answer) throw py::error_already_set();
   return py::reinterpret_steal<py::object>(answer);
 }
@@ -29,19 +32,24 @@ class PythonStream final : public SourceStream {
  public:
   PythonStream(py::object iterator, std::shared_ptr<void> glue, std::shared_ptr<Codec> codec,
                std::function<Fault(py::error_already_set&)> fault)
-      : iterator_(keep(std::move(iterator))), glue_(std::move(glue)), codec_(std::move(codec)), fault_(std::move(fault)) {}
+      : iterator_(keep(std::move(iterator))),
+        glue_(std::move(glue)),
+        codec_(std::move(codec)),
+        fault_(std::move(fault)) {}
 
   bool next(std::size_t most, std::vector<Emitted>& out) override {
     const WithGil gil;
     try {
       for (std::size_t i = 0; i < most; ++i) {
-        const auto entry = py::reinterpret_steal<py::object>(into_python([&] { return PyIter_Next(kept(iterator_).ptr()); }));
+        const auto entry = py::reinterpret_steal<py::object>(
+            into_python([&] { return PyIter_Next(kept(iterator_).ptr()); }));
         if (!entry) {
           if (PyErr_Occurred()) throw py::error_already_set();
           return false;
         }
         Emitted pair;
-        out.push_back(plain_pair(entry, pair) ? std::move(pair) : emitted(kept(glue_).attr("item")(entry), *codec_));
+        out.push_back(plain_pair(entry, pair) ? std::move(pair)
+                                              : emitted(kept(glue_).attr("item")(entry), *codec_));
       }
       return true;
     } catch (py::error_already_set& error) {
@@ -80,7 +88,8 @@ Emitted emitted(py::handle tuple, const Codec& codec) {
   return one;
 }
 
-PythonStage::PythonStage(std::string name, Form form, py::object function, py::object glue, std::string identity)
+PythonStage::PythonStage(std::string name, Form form, py::object function, py::object glue,
+                         std::string identity)
     : Stage(std::move(name), form), identity_(std::move(identity)) {
   codec_ = std::shared_ptr<Codec>(new Codec(glue.attr("encode"), glue.attr("decode")), [](Codec* codec) {
     if (!Py_IsInitialized() || _Py_IsFinalizing()) return;
@@ -106,7 +115,8 @@ Fault PythonStage::fault(py::error_already_set& error) const {
 }
 
 py::object PythonStage::context(const RunInfo& run, const Unit& unit, std::shared_ptr<UnitView>& view) const {
-  view = std::make_shared<UnitView>(UnitView{unit.item, unit.previous, run.cancel, std::max(1, unit.attempt), unit.reconcile});
+  view = std::make_shared<UnitView>(
+      UnitView{unit.item, unit.previous, run.cancel, std::max(1, unit.attempt), unit.reconcile});
   return kept(glue_).attr("context")(view);
 }
 
@@ -114,7 +124,8 @@ py::object PythonStage::input(const Unit& unit) const {
   if (unit.parts) {
     py::list parts;
     const py::object key = kept(glue_).attr("key");
-    for (const Part& part : *unit.parts) parts.append(py::make_tuple(key(part.item->key), codec_->decode(part.value)));
+    for (const Part& part : *unit.parts)
+      parts.append(py::make_tuple(key(part.item->key), codec_->decode(part.value)));
     return parts;
   }
   if (unit.value.empty() && unit.item && unit.item->payload) return kept(unit.item->payload)();
@@ -142,7 +153,8 @@ void PythonStage::finish(Slice& slice, std::size_t index, PyObject* answer, Code
 }
 
 void PythonStage::run_units(const RunInfo& run, Slice& slice) {
-  const py::object function = slice.removal ? kept(glue_).attr("removed") : py::reinterpret_borrow<py::object>(kept(function_));
+  const py::object function =
+      slice.removal ? kept(glue_).attr("removed") : py::reinterpret_borrow<py::object>(kept(function_));
   const bool takes_value = form() != Form::kStep && !slice.removal;
   Codec::Buffer buffer;
   buffer.reserve(slice.units.size(), slice.units.size() * 256);
@@ -160,7 +172,9 @@ void PythonStage::run_units(const RunInfo& run, Slice& slice) {
       } else {
         *view = {unit.item, unit.previous, run.cancel, std::max(1, unit.attempt), unit.reconcile};
       }
-      py::object value = takes_value ? input(unit) : slice.removal ? kept(glue_).attr("key")(unit.item->key) : py::object();
+      py::object value = takes_value     ? input(unit)
+                         : slice.removal ? kept(glue_).attr("key")(unit.item->key)
+                                         : py::object();
       PyObject* arguments[2] = {ctx.ptr(), value.ptr()};
       const std::size_t count = takes_value || slice.removal ? 2 : 1;
       const auto answer = py::reinterpret_steal<py::object>(
@@ -223,11 +237,13 @@ void PythonStage::run_batch(const RunInfo& run, Slice& slice, std::size_t from, 
     group.item = nullptr;
     std::shared_ptr<UnitView> view;
     const py::object ctx = context(run, group, view);
-    const py::object answers = call(kept(glue_).attr("batch"), {kept(function_).ptr(), ctx.ptr(), values.ptr()});
+    const py::object answers =
+        call(kept(glue_).attr("batch"), {kept(function_).ptr(), ctx.ptr(), values.ptr()});
     Codec::Buffer buffer;
     std::vector<std::size_t> done;
     for (std::size_t i = from; i < to; ++i) {
-      const auto answer = py::reinterpret_steal<py::object>(PySequence_GetItem(answers.ptr(), static_cast<Py_ssize_t>(i - from)));
+      const auto answer = py::reinterpret_steal<py::object>(
+          PySequence_GetItem(answers.ptr(), static_cast<Py_ssize_t>(i - from)));
       try {
         finish(slice, i, answer.ptr(), buffer, done);
       } catch (py::error_already_set& error) {
@@ -254,7 +270,8 @@ std::unique_ptr<SourceStream> PythonStage::open(const RunInfo& run) {
   const auto describe = [this](py::error_already_set& error) { return fault(error); };
   try {
     std::shared_ptr<UnitView> view;
-    return std::make_unique<PythonStream>(kept(glue_).attr("items")(kept(function_), context(run, Unit(), view)), glue_, codec_, describe);
+    return std::make_unique<PythonStream>(
+        kept(glue_).attr("items")(kept(function_), context(run, Unit(), view)), glue_, codec_, describe);
   } catch (py::error_already_set& error) {
     throw FaultError(fault(error));
   }
@@ -264,7 +281,8 @@ std::vector<Emitted> PythonStage::split(const RunInfo&, const Value& value) {
   const WithGil gil;
   try {
     std::vector<Emitted> items;
-    for (const py::handle entry : kept(glue_).attr("split")(codec_->decode(value))) items.push_back(emitted(entry, *codec_));
+    for (const py::handle entry : kept(glue_).attr("split")(codec_->decode(value)))
+      items.push_back(emitted(entry, *codec_));
     return items;
   } catch (py::error_already_set& error) {
     throw FaultError(fault(error));

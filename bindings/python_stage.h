@@ -4,8 +4,8 @@
 #include "gil.h"
 #include "headrace/flow/stage.h"
 
-/// The unit that a Python callable is working on, as its context sees it. A context that outlives its unit keeps
-/// its own view.
+/// The unit that a Python callable is working on, as its context sees it. A context that outlives its unit
+/// keeps its own view.
 struct UnitView {
   std::shared_ptr<headrace::Item> item;
   headrace::Value previous;
@@ -18,7 +18,8 @@ struct UnitView {
 /// `glue` is headrace._internal.glue.StageGlue: what is easier in Python (contexts, errors, keys, sources).
 class PythonStage final : public headrace::Stage {
  public:
-  PythonStage(std::string name, headrace::Form form, py::object function, py::object glue, std::string identity);
+  PythonStage(std::string name, headrace::Form form, py::object function, py::object glue,
+              std::string identity);
 
   std::string identity() const override { return identity_; }
   void run(const headrace::RunInfo& run, headrace::Slice& slice) override;
@@ -37,7 +38,8 @@ class PythonStage final : public headrace::Stage {
   void finish(headrace::Slice& slice, std::size_t index, PyObject* answer, Codec::Buffer& buffer,
               std::vector<std::size_t>& done) const;
   headrace::Fault fault(py::error_already_set& error) const;
-  py::object context(const headrace::RunInfo& run, const headrace::Unit& unit, std::shared_ptr<UnitView>& view) const;
+  py::object context(const headrace::RunInfo& run, const headrace::Unit& unit,
+                     std::shared_ptr<UnitView>& view) const;
 
   std::shared_ptr<void> function_;
   std::shared_ptr<void> glue_;

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def start(folder: Path, source: str, *arguments: object, name: str = "script", **environment: str) -> "subprocess.Popen[str]":
+def start(
+    folder: Path, source: str, *arguments: object, name: str = "script", **environment: str
+) -> "subprocess.Popen[str]":
     """Start ``source`` as a program of its own; its output and errors are pipes of text."""
     path = folder / f"{name}.py"
     path.write_text(textwrap.dedent(source))

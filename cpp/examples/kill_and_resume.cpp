@@ -1,7 +1,7 @@
 // A pipeline in C++ alone that kills itself half-way and goes on where it was.
 //
-// The child process runs the pipeline and sends itself SIGKILL while item 15,000 is in work; the parent then runs the
-// same pipeline on the same store. What had been recorded is not run again.
+// The child process runs the pipeline and sends itself SIGKILL while item 15,000 is in work; the parent then
+// runs the same pipeline on the same store. What had been recorded is not run again.
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -49,7 +49,8 @@ RunStatus run(const Pipeline& pipeline, const std::string& store) {
 }  // namespace
 
 int main() {
-  const auto folder = std::filesystem::temp_directory_path() / ("headrace-example-" + std::to_string(::getpid()));
+  const auto folder =
+      std::filesystem::temp_directory_path() / ("headrace-example-" + std::to_string(::getpid()));
   std::filesystem::create_directories(folder);
   const std::string store = folder / "runs.db";
   std::atomic<int> executed{0};
@@ -63,8 +64,8 @@ int main() {
   const bool killed = WIFSIGNALED(outcome) && WTERMSIG(outcome) == SIGKILL;
 
   const RunStatus status = run(squares(false, executed), store);
-  std::printf("the first process was %s; the second executed %d of %d items: %s\n", killed ? "killed" : "not killed",
-              executed.load(), kItems, status_name(status));
+  std::printf("the first process was %s; the second executed %d of %d items: %s\n",
+              killed ? "killed" : "not killed", executed.load(), kItems, status_name(status));
   std::filesystem::remove_all(folder);
   return killed && status == RunStatus::kSucceeded && executed < kItems ? 0 : 1;
 }

@@ -16,7 +16,7 @@ from headrace.types import *  # noqa: F403 - so are the value types
 if TYPE_CHECKING:
     from headrace import collect, embed, text
 
-__all__ = [
+__all__ = [  # noqa: PLE0604 - the last two are lists of names
     "Context",
     "Pipeline",
     "Run",

@@ -9,6 +9,7 @@ import numpy.typing
 import typing
 
 __all__: list[str] = [
+    "BM25",
     "Batcher",
     "Chunk",
     "ChunkSettings",
@@ -30,6 +31,7 @@ __all__: list[str] = [
     "RunStore",
     "Runner",
     "SentenceChunker",
+    "SshLogin",
     "Stage",
     "StageMode",
     "StagePolicy",
@@ -40,6 +42,7 @@ __all__: list[str] = [
     "UNICODE_VERSION",
     "UnitView",
     "collect_processes",
+    "collect_ssh",
     "dequantise_int8",
     "embedding_cache_key",
     "estimate_tokens",
@@ -110,10 +113,31 @@ class HttpCollector:
         Ask all URLs.
         """
 
+class SshLogin:
+    """
+    Who logs in where, and whom to trust. Shows nothing.
+    """
+    def __init__(
+        self,
+        *,
+        username: str | bytes,
+        port: typing.SupportsInt | typing.SupportsIndex,
+        key_files: collections.abc.Sequence[str | bytes],
+        passphrase: str | bytes,
+        agent_socket: str | bytes,
+        password: str | bytes | None,
+        known_hosts: str | bytes,
+        accept_new: bool,
+    ) -> None: ...
+
 class RunStore:
     """
     The journal of runs in one SQLite file.
     """
+    def active(self, run: typing.SupportsInt | typing.SupportsIndex) -> bool:
+        """
+        Whether a live process works on the run.
+        """
     def execute(self, sql: str | bytes, arguments: collections.abc.Sequence = ()) -> int:
         """
         One durable writing statement.
@@ -343,6 +367,10 @@ class PythonStage(Stage):
     def __init__(
         self, name: str | bytes, form: Form, function: typing.Any, glue: typing.Any, identity: str | bytes
     ) -> None: ...
+    def time_slices(self, count: typing.SupportsInt | typing.SupportsIndex) -> float:
+        """
+        Nanoseconds a unit of calling it from a worker.
+        """
 
 class RunStatus:
     """
@@ -524,6 +552,10 @@ class Runner:
         """
         Tuples (stage, key JSON, error type, message, attempts, category).
         """
+    def join(self) -> None:
+        """
+        Waits for the end, and until its threads are gone.
+        """
     def message(self) -> str: ...
     def progress(self) -> Progress: ...
     def start(self) -> None: ...
@@ -598,6 +630,7 @@ class Batcher:
         self,
         embed: typing.Any,
         count_tokens: typing.Any,
+        interrupt: typing.Any,
         cache: typing.Any,
         max_tokens: typing.SupportsInt | typing.SupportsIndex,
         max_batch: typing.SupportsInt | typing.SupportsIndex,
@@ -615,6 +648,52 @@ class Batcher:
     def max_tokens(self) -> typing.Any: ...
     @property
     def stats(self) -> dict: ...
+
+class BM25:
+    """
+    The C++ part of headrace.embed.BM25.
+    """
+    @staticmethod
+    def from_state(state: bytes) -> BM25:
+        """
+        The model whose state() this is.
+        """
+    def __init__(
+        self,
+        k1: typing.SupportsFloat | typing.SupportsIndex,
+        b: typing.SupportsFloat | typing.SupportsIndex,
+        average_length: typing.SupportsFloat | typing.SupportsIndex,
+    ) -> None: ...
+    def add(self, texts: typing.Any) -> None:
+        """
+        Count the documents' words.
+        """
+    def begin_fit(self) -> None:
+        """
+        Start collecting a corpus.
+        """
+    def embed_documents(self, texts: typing.Any) -> tuple:
+        """
+        (starts, indices, values).
+        """
+    def embed_queries(self, texts: typing.Any) -> tuple:
+        """
+        (starts, indices, values).
+        """
+    def end_fit(self) -> None:
+        """
+        Use the new frequencies from now on.
+        """
+    def state(self) -> bytes:
+        """
+        Settings and frequencies as bytes.
+        """
+    @property
+    def average_length(self) -> float: ...
+    @property
+    def documents(self) -> int: ...
+    @property
+    def model_id(self) -> str: ...
 
 class Chunk:
     """
@@ -774,6 +853,33 @@ def collect_processes(
 ) -> OutcomeStream:
     """
     Run commands; words as bytes.
+    """
+
+def collect_ssh(
+    hosts: collections.abc.Sequence[str | bytes],
+    commands: collections.abc.Sequence[str | bytes],
+    *,
+    limits: tuple[
+        typing.SupportsInt | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsInt | typing.SupportsIndex,
+        tuple[
+            typing.SupportsInt | typing.SupportsIndex,
+            typing.SupportsFloat | typing.SupportsIndex,
+            typing.SupportsFloat | typing.SupportsIndex,
+            typing.SupportsFloat | typing.SupportsIndex,
+            typing.SupportsFloat | typing.SupportsIndex,
+        ],
+    ],
+    capacity: typing.SupportsInt | typing.SupportsIndex,
+    login: SshLogin,
+    input: str | bytes | None,
+    require_status: bool,
+    legacy: bool,
+    list_commands: bool,
+) -> OutcomeStream:
+    """
+    Run commands on hosts.
     """
 
 def dequantise_int8(

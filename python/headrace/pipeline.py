@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -97,7 +96,9 @@ class Pipeline:
         except TypeError:
             known = set(Policy.__dataclass_fields__)
             wrong = ", ".join(sorted(set(policy) - known))
-            raise ConfigurationError(f"{form} '{name}' does not take {wrong}; it takes {', '.join(sorted(known))}") from None
+            raise ConfigurationError(
+                f"{form} '{name}' does not take {wrong}; it takes {', '.join(sorted(known))}"
+            ) from None
         stage = Stage(
             name,
             form,
@@ -208,4 +209,3 @@ class Pipeline:
 
     def _repr_html_(self) -> str:
         return self.graph()._repr_html_()
-

@@ -82,9 +82,7 @@ class _Planner:
         self.store = store
         self.skip = skip
         self.uncertain: set[str] = set()
-        recorded = "SELECT s.name, s.id, s.space, s.fingerprint, s.units FROM stage s JOIN pipeline p ON p.id=s.pipeline WHERE p.name=?"
-        rows = store.sql(recorded, pipeline.name) if store else []
-        self.recorded = {row["name"]: row for row in rows}
+        self.recorded = store.recorded(pipeline.name) if store else {}
 
     def entries(self, stage: Stage, mode: str) -> Iterator[PlanEntry]:
         if mode == "off":
@@ -102,16 +100,10 @@ class _Planner:
         yield from self._units(stage, action, reason)
 
     def _whole(self, stage: Stage) -> tuple[str, str]:
-        row = self.recorded.get(stage.name)
-        if stage.form == "source":
-            return "execute", "a source lists its items in every run"
-        if row is None or (row["units"] == 0 and stage.form == "step"):
-            return "execute", "it has never run"
-        if not self.skip:
-            return "execute", "recorded results are not to be used"
-        changed = self._changed(stage, row["fingerprint"])
-        if changed:
-            return "execute", f"its {changed} changed"
+        executes = self._why_execute(stage)
+        if executes:
+            return "execute", executes
+        row = self.recorded[stage.name]
         doubtful = [name for name in stage.dependencies if name in self.uncertain]
         if doubtful:
             return "maybe", f"'{doubtful[0]}' would run before it: only items that change are executed"
@@ -119,12 +111,28 @@ class _Planner:
             return "execute", "what it looked at has changed, or can't be followed"
         return "skip", self._why_skip(stage)
 
+    def _why_execute(self, stage: Stage) -> str:
+        """What makes all of the stage execute, whatever comes before it; empty: nothing does."""
+        row = self.recorded.get(stage.name)
+        if stage.form == "source":
+            return "a source lists its items in every run"
+        if row is None or (row["units"] == 0 and stage.form == "step"):
+            return "it has never run"
+        if not self.skip:
+            return "recorded results are not to be used"
+        changed = self._changed(stage, row["fingerprint"])
+        return f"its {changed} changed" if changed else ""
+
     def _why_skip(self, stage: Stage) -> str:
         listed = any(self.pipeline.stages[name].form == "source" for name in stage.dependencies)
-        return "recorded; only what its source lists as new or changed is executed" if listed else "recorded, and nothing before it has changed"
+        return (
+            "recorded; only what its source lists as new or changed is executed"
+            if listed
+            else "recorded, and nothing before it has changed"
+        )
 
     def _world_unchanged(self, stage: Stage, table: int) -> bool:
-        assert self.store is not None  # noqa: S101
+        assert self.store is not None
         rows = self.store.sql(f"SELECT run FROM units_{int(table)} WHERE item=1")  # noqa: S608
         return bool(rows) and WorldState(self.pipeline, self.store._core).unchanged(stage)(rows[0]["run"])
 
@@ -134,25 +142,15 @@ class _Planner:
         return ", ".join(name for name in sorted({*before, *now}) if before.get(name) != now.get(name))
 
     def _units(self, stage: Stage, action: str, reason: str) -> Iterator[PlanEntry]:
-        assert self.store is not None  # noqa: S101 - something is recorded, so there is a store
+        assert self.store is not None
         row = self.recorded[stage.name]
         source = self.recorded.get(f"{stage.name}:parents", row)
-        items, units = f"items_{int(source['space'])}", f"units_{int(source['id'])}"
-        query = f"SELECT i.key, u.item FROM {items} i LEFT JOIN {units} u ON u.item=i.id WHERE i.gone_run IS NULL ORDER BY i.id"  # noqa: S608
-        failed = self._failed(stage.name)
-        for entry in self.store.sql(query):
-            key = key_from_json(entry["key"])
-            if entry["key"] in failed:
-                yield PlanEntry(stage.name, key, "execute", f"it failed last time: {failed[entry['key']]}")
-            elif entry["item"] is None:
-                yield PlanEntry(stage.name, key, "execute", "it is not recorded")
+        failed = self.store.last_failures(self.pipeline.name, stage.name)
+        for key, done in self.store.unit_keys(source["id"], source["space"]):
+            if key in failed:
+                why = f"it failed last time: {failed[key]}"
+                yield PlanEntry(stage.name, key_from_json(key), "execute", why)
+            elif not done:
+                yield PlanEntry(stage.name, key_from_json(key), "execute", "it is not recorded")
             else:
-                yield PlanEntry(stage.name, key, action, reason)
-
-    def _failed(self, stage: str) -> dict[str, str]:
-        assert self.store is not None  # noqa: S101
-        query = (
-            "SELECT f.key, f.message FROM failure f WHERE f.stage=? AND f.run=(SELECT max(r.number) FROM run r "
-            "JOIN pipeline p ON p.id=r.pipeline WHERE p.name=?)"
-        )
-        return {row["key"]: row["message"] for row in self.store.sql(query, stage, self.pipeline.name)}
+                yield PlanEntry(stage.name, key_from_json(key), action, reason)

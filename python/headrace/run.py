@@ -179,7 +179,9 @@ class Run:
         return self._scope.known
 
     def __repr__(self) -> str:
-        stages = ", ".join(f"{s.name} {s.executed}+{s.skipped}" + (f"!{s.failed}" if s.failed else "") for s in self.stages)
+        stages = ", ".join(
+            f"{s.name} {s.executed}+{s.skipped}" + (f"!{s.failed}" if s.failed else "") for s in self.stages
+        )
         return f"<Run {self.id} of '{self.pipeline.name}': {self.status} (executed+skipped: {stages})>"
 
     def _repr_html_(self) -> str:
@@ -288,7 +290,9 @@ def _settings_of(run: StoredRun, params: Any, config: Any, seed: int) -> tuple[A
         raise ConfigurationError(f"run '{run.id}' has the seed {stored['seed']}: resume it without seed={seed}")
     for name, given in (("params", params), ("config", config)):
         if given is None and failures.HIDDEN in stored[name]:
-            raise ConfigurationError(f"run '{run.id}' was given secrets, which are not stored: resume it with its {name}=")
+            raise ConfigurationError(
+                f"run '{run.id}' was given secrets, which are not stored: resume it with its {name}="
+            )
     params = codecs.loads(stored["params"]) if params is None else params
     config = codecs.loads(stored["config"]) if config is None else config
     return params, config, stored["seed"]

@@ -90,6 +90,7 @@ class Stage:
             functools.update_wrapper(self, function, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function as it was written."""
         return self.function(*args, **kwargs)
 
     @property

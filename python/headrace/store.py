@@ -16,7 +16,10 @@ from headrace.types import Failure, Key, ProgressReport, StageReport, Status
 
 __all__ = ["Store", "StoredRun", "open_store"]
 
-_RUN = "SELECT r.number, r.id, p.name, r.status, r.params, r.started_ms, r.finished_ms, r.message, r.graph FROM run r JOIN pipeline p ON p.id=r.pipeline "
+_RUN = (
+    "SELECT r.number, r.id, p.name, r.status, r.params, r.started_ms, r.finished_ms, r.message, r.graph "
+    "FROM run r JOIN pipeline p ON p.id=r.pipeline "
+)
 
 
 def open_store(location: str | os.PathLike[str]) -> Store:
@@ -31,7 +34,7 @@ def as_store(store: Any) -> Store:
 
 def _path(location: Any) -> str:
     try:
-        return os.fspath(location)
+        return str(os.fspath(location))
     except TypeError:
         raise ConfigurationError(f"store={location!r} is neither the path of a file nor an open store") from None
 
@@ -74,8 +77,8 @@ class Store:
     def errors(self, pipeline: str | None = None) -> dict[str, int]:
         """Failures of all runs (of one pipeline) by category."""
         query = (
-            "SELECT f.category, count(*) AS n FROM failure f JOIN run r ON r.number=f.run JOIN pipeline p ON p.id=r.pipeline "
-            "WHERE p.name=?1 OR ?1 IS NULL GROUP BY f.category ORDER BY n DESC"
+            "SELECT f.category, count(*) AS n FROM failure f JOIN run r ON r.number=f.run "
+            "JOIN pipeline p ON p.id=r.pipeline WHERE p.name=?1 OR ?1 IS NULL GROUP BY f.category ORDER BY n DESC"
         )
         return {row["category"]: row["n"] for row in self.sql(query, pipeline)}
 
@@ -88,13 +91,13 @@ class Store:
         return self._core.prune(keep_last)
 
     def approve(self, pipeline: str, stage: str, key: Key | None = None, note: str = "") -> None:
-        """Let an output that a guard refused pass: a durable, audited decision. ConfigurationError: nothing to approve."""
+        """Let an output that a guard refused pass: durable, audited. ConfigurationError: nothing to approve."""
         text = "" if key is None else key_to_json(key)
         size = self.recall(pipeline, f"refused:{stage}:{text}")
         if size is None:
             raise ConfigurationError(f"no guard has refused an output of stage '{stage}' in pipeline '{pipeline}'")
         at = "CAST(strftime('%s', 'now') AS INTEGER) * 1000"
-        insert = f"INSERT OR REPLACE INTO approval VALUES(?, ?, ?, ?, {at}, ?)"  # noqa: S608 - no outside text
+        insert = f"INSERT OR REPLACE INTO approval VALUES(?, ?, ?, ?, {at}, ?)"
         self._core.execute(insert, (pipeline, stage, text, int(size), note))
 
     def approved(self, pipeline: str, stage: str, key: str) -> int | None:
@@ -105,10 +108,10 @@ class Store:
 
     def settle(self, pipeline: str, stage: str, key: Key | None = None) -> bool:
         """Take back the intent of an effect whose outcome nobody knew, after you have seen to it by hand."""
-        items = self.sql("SELECT s.id, s.space FROM stage s JOIN pipeline p ON p.id=s.pipeline WHERE p.name=? AND s.name=?", pipeline, stage)
-        if not items:
+        recorded = self.recorded(pipeline).get(stage)
+        if recorded is None:
             raise ConfigurationError(f"the store has no stage '{stage}' of pipeline '{pipeline}'")
-        table, space = items[0]["id"], items[0]["space"]
+        table, space = recorded["id"], recorded["space"]
         item = 1
         if key is not None:
             found = self.sql(f"SELECT id FROM items_{int(space)} WHERE key=? AND gone_run IS NULL", key_to_json(key))  # noqa: S608
@@ -126,19 +129,42 @@ class Store:
 
     def results(self, pipeline: str, stage: str, number: int, known: Mapping[str, type] | None = None) -> Any:
         """Results of a stage as run ``number`` left them: key -> value; a step's: its value, None where it has none."""
-        query = "SELECT s.id, s.space FROM stage s JOIN pipeline p ON p.id=s.pipeline WHERE p.name=? AND s.name=?"
-        _, rows = self._core.query(query, (pipeline, stage))
-        if not rows:
+        recorded = self.recorded(pipeline).get(stage)
+        if recorded is None:
             return {}
-        failed = self._failed(pipeline, stage, number)
-        found = self._core.results(rows[0][0], number)
-        if rows[0][1] == 0:
+        failed = self._failed(stage, number)
+        found = self._core.results(recorded["id"], number)
+        if recorded["space"] == 0:
             return codecs.loads(found[0][1], known or {}) if found and None not in failed else None
         keyed = ((key_from_json(key), data) for key, data in found)
         hidden = _Hidden(failed)
         return {key: codecs.loads(data, known or {}) for key, data in keyed if key not in hidden}
 
-    def _failed(self, pipeline: str, stage: str, number: int) -> set[Key | None]:
+    def recorded(self, pipeline: str) -> dict[str, dict[str, Any]]:
+        """What is recorded of each stage: name -> dict with id, space (of its items; 0: a step), fingerprint, units."""
+        query = (
+            "SELECT s.name, s.id, s.space, s.fingerprint, s.units "
+            "FROM stage s JOIN pipeline p ON p.id=s.pipeline WHERE p.name=?"
+        )
+        return {row["name"]: row for row in self.sql(query, pipeline)}
+
+    def unit_keys(self, units: int, space: int) -> list[tuple[str, bool]]:
+        """Keys (JSON) of the items of a space, with whether the stage whose id is ``units`` has a record of each."""
+        query = (
+            f"SELECT i.key, u.item IS NOT NULL AS done FROM items_{int(space)} i "  # noqa: S608 - integers only
+            f"LEFT JOIN units_{int(units)} u ON u.item=i.id WHERE i.gone_run IS NULL ORDER BY i.id"
+        )
+        return [(row["key"], bool(row["done"])) for row in self.sql(query)]
+
+    def last_failures(self, pipeline: str, stage: str) -> dict[str, str]:
+        """Dead letters of a stage in the newest run of the pipeline: key (JSON) -> message."""
+        query = (
+            "SELECT f.key, f.message FROM failure f WHERE f.stage=? AND f.run=(SELECT max(r.number) FROM run r "
+            "JOIN pipeline p ON p.id=r.pipeline WHERE p.name=?)"
+        )
+        return {row["key"]: row["message"] for row in self.sql(query, stage, pipeline)}
+
+    def _failed(self, stage: str, number: int) -> set[Key | None]:
         """Keys that failed in the run at this stage or before it: what is recorded of them is of an older run."""
         graph = self.sql("SELECT graph FROM run WHERE number=?", number)
         entries = json.loads(graph[0]["graph"]) if graph else []
@@ -148,7 +174,11 @@ class Store:
         makers = {entry["name"] for entry in entries if entry["form"] in ("source", "step")}
         names = _all_before(stage, takes)
         rows = self.sql("SELECT stage, key FROM failure WHERE run=?", number)
-        failed = {key_from_json(row["key"]) for row in rows if row["stage"] in names and not (row["key"] and row["stage"] in makers)}
+        failed = {
+            key_from_json(row["key"])
+            for row in rows
+            if row["stage"] in names and not (row["key"] and row["stage"] in makers)
+        }
         waited = _all_before(stage, after)
         if any(row["stage"] in waited and not row["key"] for row in rows) and self._left_out(stage, number):
             failed.add(None)
@@ -236,7 +266,10 @@ class StoredRun:
     def failures(self) -> list[Failure]:
         """The dead letters of the run."""
         query = "SELECT stage, key, error_type, message, attempts, category FROM failure WHERE run=?"
-        return [Failure(row["stage"], key_from_json(row["key"]), *list(row.values())[2:]) for row in self.store.sql(query, self.number)]
+        return [
+            Failure(row["stage"], key_from_json(row["key"]), *list(row.values())[2:])
+            for row in self.store.sql(query, self.number)
+        ]
 
     @property
     def stages(self) -> list[StageReport]:
@@ -244,7 +277,9 @@ class StoredRun:
         query = ("SELECT name, form, status, total, executed, skipped, failed, retries, seconds, first_ms, last_ms, "
                  "latency FROM run_stage WHERE run=? ORDER BY position")  # fmt: skip
         after = {entry["name"]: entry["after"] for entry in self._graph}
-        return [stored_stage(list(row.values()), after.get(row["name"], ())) for row in self.store.sql(query, self.number)]
+        return [
+            stored_stage(list(row.values()), after.get(row["name"], ())) for row in self.store.sql(query, self.number)
+        ]
 
     def progress(self) -> ProgressReport:
         """How far the run is: a query, from any process."""
@@ -272,5 +307,3 @@ class StoredRun:
         from headrace.widgets.html import run_view
 
         return run_view(self)
-
-

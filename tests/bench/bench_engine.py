@@ -100,7 +100,15 @@ def durable_unit(quick: bool) -> list[Row]:
     ratio = statistics.median(a / b for a, b in pairs)
     memory = per_unit(memory_loop, items // 30)
     return [
-        Row("engine", "durable item-stage, Python callable, power-loss safe", mine, "us", "<= 2.0", "sqlite3 loop, commit per 100", loop),
+        Row(
+            "engine",
+            "durable item-stage, Python callable, power-loss safe",
+            mine,
+            "us",
+            "<= 2.0",
+            "sqlite3 loop, commit per 100",
+            loop,
+        ),
         Row("engine", "the same, ratio pair by pair", ratio, "x", "<= 0.6"),
         Row("engine", "the same", mine, "us", "", "joblib.Memory", memory),
     ]
@@ -135,7 +143,7 @@ def restart(quick: bool) -> list[Row]:
     try:
         ours(folder, items)
         size = (folder / "runs.db").stat().st_size / (items * STAGES)
-        code = "import sys; sys.path.insert(0, sys.argv[1]); import bench_engine as b; b.one_more(sys.argv[2], int(sys.argv[3]))"
+        code = "import sys; sys.path[:0] = sys.argv[1:2]; import bench_engine as b; b.one_more(*sys.argv[2:])"
         command = [sys.executable, "-c", code, str(Path(__file__).parent), str(folder / "runs.db"), str(items)]
         seconds = statistics.median(timed(lambda: subprocess.run(command, check=True)) for _ in range(5))
         fresh = [sys.executable, "-c", code, str(Path(__file__).parent), str(folder / "new.db"), "0"]
@@ -149,9 +157,9 @@ def restart(quick: bool) -> list[Row]:
     ]
 
 
-def one_more(store: str, items: int) -> None:
+def one_more(store: str, items: str) -> None:
     """The same pipeline with one item more, which comes first."""
-    pipe = pipeline(items)
+    pipe = pipeline(int(items))
     numbers = pipe.stages["numbers"].function
 
     def more(ctx):
@@ -164,7 +172,8 @@ def one_more(store: str, items: int) -> None:
 
 def million(quick: bool) -> list[Row]:
     items = 20_000 if quick else 1_000_000
-    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import bench_engine as b; b.measure_memory({items})"
+    here = str(Path(__file__).parent)
+    code = f"import sys; sys.path.insert(0, {here!r}); import bench_engine as b; b.measure_memory({items})"
     grown = float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
     return [Row("engine", f"{items:,} items through three stages: growth of resident memory", grown, "MB", "<= 150")]
 
@@ -182,7 +191,9 @@ def wavefront(quick: bool) -> list[Row]:
     for threads in (1, 2):
         output = subprocess.run([str(program), str(threads)], check=True, capture_output=True, text=True).stdout
         run_ns, build_ns = map(float, output.split())
-        rows.append(Row("engine", f"native no-op node, 100 x 100 wavefront, {threads} threads, run", run_ns, "ns", "<= 60"))
+        rows.append(
+            Row("engine", f"native no-op node, 100 x 100 wavefront, {threads} threads, run", run_ns, "ns", "<= 60")
+        )
         rows.append(Row("engine", f"the same with building, {threads} threads", build_ns, "ns", "<= 200"))
     return rows
 

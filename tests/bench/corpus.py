@@ -21,7 +21,8 @@ DONE = ROOT / "done"
 PACKAGES = [
     "python3.11-doc", "postgresql-doc-15", "linux-doc-6.1", "libstdc++-12-doc", "debian-handbook",
     "debian-reference-pt", "debian-reference-ja", "debian-reference-zh-cn", "debian-faq", "manpages-pt-br",
-    "manpages-pt-br-dev", "manpages-ja", "manpages-ja-dev", "manpages-zh", "manpages-ru", "manpages-ru-dev", "groff-base",
+    "manpages-pt-br-dev", "manpages-ja", "manpages-ja-dev", "manpages-zh", "manpages-ru", "manpages-ru-dev",
+    "groff-base",
 ]  # fmt: skip
 # (glob below usr/share, language and source)
 HTML = [

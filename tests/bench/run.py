@@ -38,7 +38,7 @@ def prepare(names: list[str]) -> None:
     peers = sorted({peer for name in names for peer in getattr(importlib.import_module(f"bench_{name}"), "PEERS", ())})
     if peers:
         subprocess.run([str(python), "-m", "pip", "install", "-q", *peers], check=True)
-    os.execv(python, [str(python), __file__, "--inside", *sys.argv[1:]])  # noqa: S606 - our own interpreter
+    os.execv(python, [str(python), __file__, "--inside", *sys.argv[1:]])
 
 
 def main() -> None:

@@ -6,8 +6,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import headrace as hr
 import pytest
+
+import headrace as hr
 
 
 def word_count(calls: Counter[str], version: str = "1") -> hr.Pipeline:
@@ -18,7 +19,9 @@ def word_count(calls: Counter[str], version: str = "1") -> hr.Pipeline:
     def documents(ctx: Any) -> dict[str, str]:
         return {p.name: p.read_text() for p in sorted(Path(ctx.params["folder"]).glob("*.txt"))}
 
-    @pipe.map(over=documents, retry=hr.Retry(attempts=3, delay=0.01, multiplier=2.0, on=(OSError,)), timeout=30.0, workers=8)
+    @pipe.map(
+        over=documents, retry=hr.Retry(attempts=3, delay=0.01, multiplier=2.0, on=(OSError,)), timeout=30.0, workers=8
+    )
     def words(ctx: Any, text: str) -> int:
         calls["words"] += 1
         return len(text.split())
@@ -65,15 +68,21 @@ def test_the_documented_pipeline(tmp_path: Path, folder: Path) -> None:
     assert run.results("words") == {"a.txt": 3, "b.txt": 2, "c.txt": 0}
     assert run.results(pipe.stages["double"]) == {"a.txt": 6, "b.txt": 4, "c.txt": 0}
     assert run.results("chunks") == {
-        ("a.txt", "0"): "one", ("a.txt", "1"): "two", ("a.txt", "2"): "three", ("b.txt", "0"): "four", ("b.txt", "1"): "five",
+        ("a.txt", "0"): "one", ("a.txt", "1"): "two", ("a.txt", "2"): "three",
+        ("b.txt", "0"): "four", ("b.txt", "1"): "five",
     }  # fmt: skip
     assert run.results("publish")["b.txt"] == [[["b.txt", "0"], "four"], [["b.txt", "1"], "five"]]
     assert run.results("publish")["c.txt"] == []  # a parent without children is a parent all the same
     assert run.results("report") == 10
     assert run.failures == []
     reports = {stage.name: stage for stage in run.stages}
-    assert [stage.name for stage in run.stages][0] == "documents"
-    assert (reports["words"].total, reports["words"].executed, reports["words"].skipped, reports["words"].failed) == (3, 3, 0, 0)
+    assert next(stage.name for stage in run.stages) == "documents"
+    assert (reports["words"].total, reports["words"].executed, reports["words"].skipped, reports["words"].failed) == (
+        3,
+        3,
+        0,
+        0,
+    )
     assert reports["words"].status is hr.Status.SUCCEEDED
     assert reports["words"].seconds >= 0
     assert calls == {"words": 3, "double": 3, "chunks": 3, "publish": 3, "report": 1}
@@ -178,7 +187,9 @@ def test_sources_stream_and_unchanged_versions_are_not_loaded(tmp_path: Path) ->
     @pipe.source
     def files(ctx: Any) -> Any:
         for name, version in ctx.params["versions"].items():
-            yield hr.Item(name, version=version, load=lambda name=name, version=version: loaded.append(name) or f"{name}{version}")
+            yield hr.Item(
+                name, version=version, load=lambda name=name, version=version: loaded.append(name) or f"{name}{version}"
+            )
 
     @pipe.map(over=files)
     def upper(ctx: Any, text: str) -> str:
@@ -382,6 +393,8 @@ def test_history_shows_each_run_as_it_left_things(tmp_path: Path, folder: Path) 
 def test_plain_sqlite_reads_the_store(tmp_path: Path, folder: Path) -> None:
     word_count(Counter()).run({"folder": str(folder)}, tmp_path / "runs.db")
     plain = sqlite3.connect(tmp_path / "runs.db")
-    rows = plain.execute("SELECT key, value FROM results WHERE pipeline='word-count' AND stage='words' ORDER BY key").fetchall()
+    rows = plain.execute(
+        "SELECT key, value FROM results WHERE pipeline='word-count' AND stage='words' ORDER BY key"
+    ).fetchall()
     plain.close()
     assert rows == [('"a.txt"', "3"), ('"b.txt"', "2"), ('"c.txt"', "0")]

@@ -164,7 +164,7 @@ def from_os(ctx):
         (environment, "environ"),
         (fetched, "urllib"),
         (existing, "exists"),
-        (imported, "imports requests"),
+        (imported, "requests"),
         (own_import, "imports test_types"),
         (asynchronous, "asynchronous"),
         (evaluated, "eval"),

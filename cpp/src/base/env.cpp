@@ -1,8 +1,8 @@
 #include "headrace/base/env.h"
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <linux/magic.h>
+#include <pthread.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -26,8 +26,8 @@ namespace {
   throw StorageError(what + " " + path + ": " + std::strerror(errno));
 }
 
-/// The locks that this process holds. A forked child closes its copies: the lock must die with its holder, not with
-/// the last of the children that some stage left behind.
+/// The locks that this process holds. A forked child closes its copies: the lock must die with its holder,
+/// not with the last of the children that some stage left behind.
 class HeldLeases {
  public:
   static HeldLeases& all() {
@@ -69,7 +69,7 @@ class FileLease final : public Lease {
 };
 
 struct flock byte_lock(std::int64_t slot) {
-  struct flock lock {};
+  struct flock lock{};
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
   lock.l_start = slot;
@@ -158,7 +158,7 @@ bool Env::lease_held(const std::string& path, std::int64_t slot) const {
 }
 
 std::string Env::network_file_system(const std::string& path) const {
-  struct statfs info {};
+  struct statfs info{};
   const auto slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
   if (::statfs(folder.c_str(), &info) != 0) return {};

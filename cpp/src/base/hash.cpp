@@ -19,8 +19,8 @@ Hash128 hash128(std::string_view bytes) noexcept {
 std::string sha256(std::string_view bytes) {
   std::string digest(32, '\0');
   unsigned length = 32;
-  if (EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), &length, EVP_sha256(),
-                 nullptr) != 1) {
+  if (EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), &length,
+                 EVP_sha256(), nullptr) != 1) {
     throw Error("SHA-256 is not available in this build of OpenSSL");
   }
   return digest;

@@ -10,9 +10,12 @@ struct Context::Entry {
   std::shared_ptr<const Entry> before;
 };
 
-Context::Context(const RunInfo& run, std::string key, int attempt) : run_(&run), key_(std::move(key)), attempt_(attempt) {}
+Context::Context(const RunInfo& run, std::string key, int attempt)
+    : run_(&run), key_(std::move(key)), attempt_(attempt) {}
 
-nlohmann::json Context::params() const { return nlohmann::json::parse(run_->params); }
+nlohmann::json Context::params() const {
+  return nlohmann::json::parse(run_->params);
+}
 
 Context Context::with(std::string name, nlohmann::json value) const {
   Context next = *this;

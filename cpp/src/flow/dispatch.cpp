@@ -10,7 +10,8 @@ namespace {
 /// The items of a source, or of a step's value: opened outside of the engine's lock, at the first pull.
 class LazyStream final : public SourceStream {
  public:
-  LazyStream(Stage& stage, const RunInfo& info, Value value) : stage_(stage), info_(info), value_(std::move(value)) {}
+  LazyStream(Stage& stage, const RunInfo& info, Value value)
+      : stage_(stage), info_(info), value_(std::move(value)) {}
 
   bool next(std::size_t most, std::vector<Emitted>& out) override {
     if (stage_.form() == Form::kStep) {
@@ -59,7 +60,10 @@ void Runner::Engine::dispatch_slice(const SlicePtr& slice) {
       ++unit.attempt;
       ++state.retries;
       ++state.delayed;
-      const double draw = static_cast<double>(mix(unit.item ? unit.item->key_hash : 0, static_cast<std::uint64_t>(unit.attempt)) >> 11) * 0x1p-53;
+      const double draw =
+          static_cast<double>(
+              mix(unit.item ? unit.item->key_hash : 0, static_cast<std::uint64_t>(unit.attempt)) >> 11) *
+          0x1p-53;
       const auto due = steady_ns() + static_cast<std::int64_t>(retry.delay_before(unit.attempt, draw) * 1e9);
       delayed_.emplace(due, Delayed{slice->stage, std::move(unit)});
       monitor_wakes_.notify_one();
@@ -95,8 +99,8 @@ void Runner::Engine::dispatch(int stage, Unit& unit, UnitResult& result, bool sk
   if (!state.gatherings.empty()) gather(stage, unit, {{unit.item, result.value, fingerprint}}, false);
 }
 
-void Runner::Engine::deliver(int stage, const std::shared_ptr<Item>& item, const Value& value, std::uint64_t fingerprint,
-                             std::int64_t origin) {
+void Runner::Engine::deliver(int stage, const std::shared_ptr<Item>& item, const Value& value,
+                             std::uint64_t fingerprint, std::int64_t origin) {
   for (const int consumer : states_[static_cast<std::size_t>(stage)]->consumers) {
     StageState& state = *states_[static_cast<std::size_t>(consumer)];
     if (state.mode == StageMode::kOff || state.stage->form() == Form::kGroup || state.finished) continue;
@@ -151,10 +155,12 @@ void Runner::Engine::close_family(Gathering& gathering, ItemId id) {
   if (family.failed) return;  // an incomplete parent is never passed on; its failure is listed already
   StageState& state = *states_[static_cast<std::size_t>(gathering.group)];
   auto parts = std::make_shared<std::vector<Part>>(std::move(family.parts));
-  std::sort(parts->begin(), parts->end(), [](const Part& a, const Part& b) { return before(a.item.get(), b.item.get()); });
+  std::sort(parts->begin(), parts->end(),
+            [](const Part& a, const Part& b) { return before(a.item.get(), b.item.get()); });
   Unit unit;
   unit.item = std::move(family.parent);
-  for (const Part& part : *parts) unit.fingerprint = mix(mix(unit.fingerprint, part.item->key_hash), part.fingerprint);
+  for (const Part& part : *parts)
+    unit.fingerprint = mix(mix(unit.fingerprint, part.item->key_hash), part.fingerprint);
   unit.parts = std::move(parts);
   state.ready.push_back(std::move(unit));
   ++state.total;
@@ -178,7 +184,8 @@ void Runner::Engine::fail_unit(int stage, const Unit& unit, const Fault& fault) 
   failures_.back().fault.traceback.clear();
   gather(stage, unit, {}, true);
   if (state.stage->policy.on_error != OnError::kStop) return;
-  stop(std::make_exception_ptr(StageError(state.stage->name(), key.empty() ? "-" : key, fault.error_type + ": " + fault.message)));
+  stop(std::make_exception_ptr(
+      StageError(state.stage->name(), key.empty() ? "-" : key, fault.error_type + ": " + fault.message)));
 }
 
 bool Runner::Engine::drained(const StageState& state) const {
@@ -242,7 +249,8 @@ void Runner::Engine::finish_stage(int stage, RunStatus status) {
   if (state.index && status == RunStatus::kSucceeded && options_.only_keys.empty()) retire(stage);
   state.index.reset();
   Batch batch;
-  batch.events.push_back({"stage_finished", state.stage->name(), std::string(R"({"status":")") + status_name(status) + "\"}"});
+  batch.events.push_back(
+      {"stage_finished", state.stage->name(), std::string(R"({"status":")") + status_name(status) + "\"}"});
   batch.stages.push_back(stage_row(static_cast<std::size_t>(stage)));
   store_->append(std::move(batch));
 }
@@ -257,17 +265,20 @@ void Runner::Engine::settle() {
       if (!state.started && start_stage(stage)) changed = true;
       if (!state.started || state.finished || !drained(state)) continue;
       const Form form = state.stage->form();
-      const bool failed = state.failed > 0 && (form == Form::kStep || (form == Form::kSource && !state.complete));
-      const RunStatus above = state.over < 0 ? RunStatus::kSucceeded : states_[static_cast<std::size_t>(state.over)]->status;
+      const bool failed =
+          state.failed > 0 && (form == Form::kStep || (form == Form::kSource && !state.complete));
+      const RunStatus above =
+          state.over < 0 ? RunStatus::kSucceeded : states_[static_cast<std::size_t>(state.over)]->status;
       const bool starved = state.total == 0 && (above == RunStatus::kFailed || above == RunStatus::kSkipped);
-      finish_stage(stage, failed            ? RunStatus::kFailed
+      finish_stage(stage, failed             ? RunStatus::kFailed
                           : state.failed > 0 ? RunStatus::kPartial
                           : starved          ? RunStatus::kSkipped
                                              : RunStatus::kSucceeded);
       changed = true;
     }
   }
-  const bool all = std::all_of(states_.begin(), states_.end(), [](const auto& state) { return state->finished; });
+  const bool all =
+      std::all_of(states_.begin(), states_.end(), [](const auto& state) { return state->finished; });
   if ((all || stopped()) && busy_ == 0 && undurable_ == 0 && durable_.empty()) {
     ended_ = true;
     monitor_wakes_.notify_one();
@@ -286,7 +297,8 @@ void Runner::Engine::retire(int stage) {
     if (!gone.contains(row.id)) return;
     bool handled = false;
     for (const auto& state : states_) {
-      if (!state->stage->policy.removes || state->table.space != row.space || state->mode != StageMode::kRun) continue;
+      if (!state->stage->policy.removes || state->table.space != row.space || state->mode != StageMode::kRun)
+        continue;
       Unit unit;
       unit.item = std::make_shared<Item>();
       unit.item->id = row.id;

@@ -25,10 +25,10 @@ struct Family {
 
 /// A group stage, seen from the stages that its children pass on their way.
 struct Gathering {
-  int group = 0;               ///< index of the group stage
-  std::int64_t space = 0;      ///< of the parents
-  int entry = 0;               ///< first stage that takes the parents' items
-  int last = 0;                ///< the stage whose results are the parts
+  int group = 0;           ///< index of the group stage
+  std::int64_t space = 0;  ///< of the parents
+  int entry = 0;           ///< first stage that takes the parents' items
+  int last = 0;            ///< the stage whose results are the parts
   std::unordered_map<ItemId, Family> families;
 };
 
@@ -38,38 +38,38 @@ struct StageState {
   StageTable table;
   StageMode mode = StageMode::kRun;
   int over = -1;
-  std::vector<int> consumers;   ///< stages that take its items
-  std::vector<int> waits;       ///< stages that must have ended before it starts
-  std::vector<int> ancestors;   ///< all stages before it
+  std::vector<int> consumers;           ///< stages that take its items
+  std::vector<int> waits;               ///< stages that must have ended before it starts
+  std::vector<int> ancestors;           ///< all stages before it
   std::vector<std::size_t> gatherings;  ///< those whose children pass here
-  std::uint64_t code = 0;       ///< hash of the stage's identity
-  std::uint64_t environment = 0;  ///< hash of the results of the stages it waits for
+  std::uint64_t code = 0;               ///< hash of the stage's identity
+  std::uint64_t environment = 0;        ///< hash of the results of the stages it waits for
   int limit = 1;
 
   bool started = false;
   bool finished = false;
-  bool pulling = false;         ///< a worker is taking items out of its stream
-  bool complete = false;        ///< source: it listed everything, without an error
+  bool pulling = false;   ///< a worker is taking items out of its stream
+  bool complete = false;  ///< source: it listed everything, without an error
   std::unique_ptr<SourceStream> stream;
   std::unique_ptr<ItemIndex> index;  ///< keys of the items it makes (source, step)
   std::atomic<ItemId> next_item{1};  ///< flat_map: next id of a child
   std::deque<Unit> ready;
-  std::deque<SlicePtr> armed;   ///< effects whose intents are durable
-  std::int64_t in_work = 0;     ///< units in slices that a worker or the journal has
-  int running = 0;              ///< slices that a worker has
-  std::int64_t delayed = 0;     ///< units that wait for their next attempt
-  double unit_ns = 0;           ///< moving average; 0: not known yet
+  std::deque<SlicePtr> armed;  ///< effects whose intents are durable
+  std::int64_t in_work = 0;    ///< units in slices that a worker or the journal has
+  int running = 0;             ///< slices that a worker has
+  std::int64_t delayed = 0;    ///< units that wait for their next attempt
+  double unit_ns = 0;          ///< moving average; 0: not known yet
 
   RunStatus status = RunStatus::kPending;
   std::int64_t total = 0, executed = 0, skipped = 0, failed = 0, retries = 0;
   double seconds = 0;
   std::int64_t first_ms = 0, last_ms = 0;
   Histogram latency;
-  std::uint64_t digest = 0;     ///< of all its results, in any order
+  std::uint64_t digest = 0;  ///< of all its results, in any order
 };
 
-/// The state and the threads of one run. Workers take slices under mutex_ and run them outside of it; the journal's
-/// thread only queues what became durable; the monitor's thread watches time, memory and the end.
+/// The state and the threads of one run. Workers take slices under mutex_ and run them outside of it; the
+/// journal's thread only queues what became durable; the monitor's thread watches time, memory and the end.
 class Runner::Engine : public std::enable_shared_from_this<Runner::Engine> {
  public:
   Engine(const Pipeline& pipeline, std::shared_ptr<RunStore> store, RunOptions options);
@@ -95,9 +95,9 @@ class Runner::Engine : public std::enable_shared_from_this<Runner::Engine> {
  private:
   struct Worker {
     std::thread thread;
-    SlicePtr slice;       ///< in work
-    bool serial = false;  ///< counted in serial_busy_
-    bool pulling = false; ///< taking items out of a stream
+    SlicePtr slice;         ///< in work
+    bool serial = false;    ///< counted in serial_busy_
+    bool pulling = false;   ///< taking items out of a stream
     bool replaced = false;  ///< stuck: another worker has its place
     bool done = false;
   };
@@ -180,14 +180,14 @@ class Runner::Engine : public std::enable_shared_from_this<Runner::Engine> {
   RunOptions options_;
   std::vector<std::unique_ptr<StageState>> states_;
   std::vector<Gathering> gatherings_;
-  std::int64_t undurable_ = 0;  ///< units executed whose records are not on disk yet
-  std::int64_t queued_ = 0;     ///< units in the ready queues
-  std::deque<SlicePtr> durable_;  ///< slices whose records are on disk, to be passed on
+  std::int64_t undurable_ = 0;                    ///< units executed whose records are not on disk yet
+  std::int64_t queued_ = 0;                       ///< units in the ready queues
+  std::deque<SlicePtr> durable_;                  ///< slices whose records are on disk, to be passed on
   std::multimap<std::int64_t, Delayed> delayed_;  ///< by the time (steady ns) they are due
   std::vector<std::shared_ptr<Worker>> workers_;
   int idle_ = 0;
   int busy_ = 0;
-  int serial_busy_ = 0;         ///< short Python slices in work: more than one gains nothing
+  int serial_busy_ = 0;  ///< short Python slices in work: more than one gains nothing
   std::size_t most_workers_ = 1;
   std::int64_t warnings_ = 0;
   std::int64_t started_ns_ = 0;
@@ -204,8 +204,8 @@ class Runner::Engine : public std::enable_shared_from_this<Runner::Engine> {
 
 std::int64_t steady_ns() noexcept;
 
-/// Units in memory between stages, and executed ones that are not durable yet: the bounds of memory and of what a
-/// kill can make run twice.
+/// Units in memory between stages, and executed ones that are not durable yet: the bounds of memory and of
+/// what a kill can make run twice.
 inline constexpr std::int64_t kWindow = 2048;
 inline constexpr std::int64_t kUndurable = 1536;
 inline constexpr std::size_t kSlice = 64;

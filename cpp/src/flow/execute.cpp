@@ -7,7 +7,9 @@ namespace headrace {
 
 namespace {
 
-bool is_step(const StageState& state) { return state.stage->form() == Form::kStep; }
+bool is_step(const StageState& state) {
+  return state.stage->form() == Form::kStep;
+}
 
 }  // namespace
 
@@ -68,8 +70,9 @@ void Runner::Engine::look_up(Slice& slice, Reader& reader, std::vector<std::pair
     UnitResult result;
     // A new key has no record; a retry has looked before.
     const bool fresh = unit.item && !unit.item->recorded;
-    const bool hit = !fresh && unit.attempt == 1 &&
-                     (flat ? look_up_children(state, unit, reader, result) : look_up_unit(state, unit, reader, result));
+    const bool hit =
+        !fresh && unit.attempt == 1 &&
+        (flat ? look_up_children(state, unit, reader, result) : look_up_unit(state, unit, reader, result));
     if (hit) {
       found.emplace_back(std::move(unit), std::move(result));
     } else {
@@ -96,8 +99,13 @@ bool Runner::Engine::look_up_unit(const StageState& state, Unit& unit, Reader& r
     result.value = {};
   }
   if (replay) {
-    result.fault = Fault{"StateInconsistencyError", "nothing is recorded for it: run this stage first", "",
-                         Category::kConfiguration, false, false, false};
+    result.fault = Fault{"StateInconsistencyError",
+                         "nothing is recorded for it: run this stage first",
+                         "",
+                         Category::kConfiguration,
+                         false,
+                         false,
+                         false};
     return true;
   }
   unit.replaces = record.has_value();
@@ -112,15 +120,21 @@ bool Runner::Engine::look_up_unit(const StageState& state, Unit& unit, Reader& r
   return true;
 }
 
-bool Runner::Engine::look_up_children(const StageState& state, Unit& unit, Reader& reader, UnitResult& result) {
+bool Runner::Engine::look_up_children(const StageState& state, Unit& unit, Reader& reader,
+                                      UnitResult& result) {
   const auto parent = reader.find(state.table.parents, unit.item->id, unit.item->key_hash);
   const bool replay = state.mode == StageMode::kReplay;
   if (!parent || (!replay && (!options_.skip_existing || parent->input != identity(state, unit)))) {
     unit.replaces = parent.has_value();
     if (parent && state.stage->policy.guarded) unit.previous = parent->value;
     if (replay) {
-      result.fault = Fault{"StateInconsistencyError", "nothing is recorded for it: run this stage first", "",
-                           Category::kConfiguration, false, false, false};
+      result.fault = Fault{"StateInconsistencyError",
+                           "nothing is recorded for it: run this stage first",
+                           "",
+                           Category::kConfiguration,
+                           false,
+                           false,
+                           false};
     }
     return replay;
   }
@@ -137,7 +151,8 @@ bool Runner::Engine::look_up_children(const StageState& state, Unit& unit, Reade
     child->parent = unit.item;
     child->recorded = true;
     auto record = reader.find(state.table.units, child->id, child->key_hash);
-    if (!record) throw CheckpointCorruptionError("the record of " + child->key + " is missing from the store");
+    if (!record)
+      throw CheckpointCorruptionError("the record of " + child->key + " is missing from the store");
     const std::uint64_t fingerprint = record->value.fingerprint();
     parts->push_back({std::move(child), std::move(record->value), fingerprint});
   }
@@ -161,7 +176,8 @@ void Runner::Engine::load_origins(Slice& slice, Reader& reader) {
   for (Unit& unit : slice.units) {
     if (unit.origin == 0 || !unit.value.empty()) continue;
     auto record = reader.find(unit.origin, unit.item->id, unit.item->key_hash);
-    if (!record) throw CheckpointCorruptionError("the record of " + unit.item->key + " is missing from the store");
+    if (!record)
+      throw CheckpointCorruptionError("the record of " + unit.item->key + " is missing from the store");
     unit.value = std::move(record->value);
   }
 }
@@ -197,8 +213,13 @@ void check_children(const Stage& stage, UnitResult& result) {
   std::unordered_set<std::string_view> keys;
   for (const Emitted& child : result.children) {
     if (keys.insert(child.key).second) continue;
-    result.fault = Fault{"ConfigurationError", "the key " + child.key + " came twice: each child needs a key of its own",
-                         "", Category::kConfiguration, false, false, false};
+    result.fault = Fault{"ConfigurationError",
+                         "the key " + child.key + " came twice: each child needs a key of its own",
+                         "",
+                         Category::kConfiguration,
+                         false,
+                         false,
+                         false};
     return;
   }
 }
@@ -221,7 +242,8 @@ void Runner::Engine::record(const SlicePtr& slice, Reader& reader) {
       batch.events.push_back({"removed", state.stage->name(), R"({"key":)" + unit.item->key + "}"});
     } else if (!result.fault) {
       record_unit(batch, state, unit, result, reader);
-    } else if (slice->removal || unit.attempt >= state.stage->policy.retry.attempts || !result.fault->retryable || stopped()) {
+    } else if (slice->removal || unit.attempt >= state.stage->policy.retry.attempts ||
+               !result.fault->retryable || stopped()) {
       record_fault(batch, slice->stage, unit, *result.fault);
     }
   }
@@ -235,12 +257,16 @@ void Runner::Engine::record(const SlicePtr& slice, Reader& reader) {
   store_->append(std::move(batch));
 }
 
-void Runner::Engine::record_unit(Batch& batch, StageState& state, Unit& unit, UnitResult& result, Reader& reader) {
+void Runner::Engine::record_unit(Batch& batch, StageState& state, Unit& unit, UnitResult& result,
+                                 Reader& reader) {
   if (unit.item) record_item(batch, *unit.item);
   if (state.stage->form() == Form::kFlatMap) return record_children(batch, state, unit, result, reader);
   const ItemId id = unit.item ? unit.item->id : 1;
   const std::uint64_t key_hash = unit.item ? unit.item->key_hash : hash64("");
-  batch.units.push_back({state.table.units, {id, identity(state, unit), result.value, 0, result.micros}, key_hash, unit.replaces});
+  batch.units.push_back({state.table.units,
+                         {id, identity(state, unit), result.value, 0, result.micros},
+                         key_hash,
+                         unit.replaces});
   if (state.stage->policy.effect) batch.effects.push_back({state.table.units, id, 0, true});
 }
 
@@ -255,9 +281,10 @@ std::string child_key(const Item& parent, const std::string& local) {
 
 }  // namespace
 
-/// The children of one parent become durable together, with the record that the parent is done. A child whose key
-/// was there before keeps its identity, so that what hangs on an unchanged child is not run again.
-void Runner::Engine::record_children(Batch& batch, StageState& state, Unit& unit, UnitResult& result, Reader& reader) {
+/// The children of one parent become durable together, with the record that the parent is done. A child whose
+/// key was there before keeps its identity, so that what hangs on an unchanged child is not run again.
+void Runner::Engine::record_children(Batch& batch, StageState& state, Unit& unit, UnitResult& result,
+                                     Reader& reader) {
   std::unordered_map<std::string, ItemRow> before;
   if (unit.replaces) {
     reader.items(state.table.makes, unit.item->id, [&](const ItemRow& row) { before.emplace(row.key, row); });
@@ -278,14 +305,19 @@ void Runner::Engine::record_children(Batch& batch, StageState& state, Unit& unit
     if (reused && known->second.sequence != child->sequence) batch.moved.push_back(row);
     child->recorded = true;
     const std::uint64_t fingerprint = emitted.value.fingerprint();
-    batch.units.push_back({state.table.units, {child->id, fingerprint, emitted.value, 0, result.micros}, child->key_hash, reused});
+    batch.units.push_back({state.table.units,
+                           {child->id, fingerprint, emitted.value, 0, result.micros},
+                           child->key_hash,
+                           reused});
     if (reused) before.erase(known);
     parts->push_back({std::move(child), std::move(emitted.value), fingerprint});
   }
   for (const auto& [key, row] : before) retire_children(batch, state.table.makes, row.id, reader);
-  batch.units.push_back({state.table.parents,
-                         {unit.item->id, identity(state, unit), Value::json(std::to_string(parts->size())), 0, result.micros},
-                         unit.item->key_hash, unit.replaces});
+  batch.units.push_back(
+      {state.table.parents,
+       {unit.item->id, identity(state, unit), Value::json(std::to_string(parts->size())), 0, result.micros},
+       unit.item->key_hash,
+       unit.replaces});
   unit.parts = std::move(parts);
 }
 
@@ -296,12 +328,16 @@ void Runner::Engine::record_item(Batch& batch, Item& item) {
 
 void Runner::Engine::record_fault(Batch& batch, int stage, const Unit& unit, const Fault& fault) {
   const StageState& state = *states_[static_cast<std::size_t>(stage)];
-  batch.failures.push_back({state.stage->name(), unit.item ? unit.item->key : "", category_name(fault.category),
-                            fault.error_type, fault.message, fault.traceback, std::max(1, unit.attempt)});
-  const nlohmann::json detail = {{"key", unit.item ? unit.item->key : ""}, {"error", fault.error_type}, {"message", fault.message}};
-  batch.events.push_back({"unit_failed", state.stage->name(), detail.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)});
+  batch.failures.push_back({state.stage->name(), unit.item ? unit.item->key : "",
+                            category_name(fault.category), fault.error_type, fault.message, fault.traceback,
+                            std::max(1, unit.attempt)});
+  const nlohmann::json detail = {
+      {"key", unit.item ? unit.item->key : ""}, {"error", fault.error_type}, {"message", fault.message}};
+  batch.events.push_back({"unit_failed", state.stage->name(),
+                          detail.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)});
   // After a timeout nobody knows whether it happened: the intent stays, and the next run asks.
-  if (state.stage->policy.effect && fault.error_type != "StateInconsistencyError" && fault.error_type != "TimeoutError") {
+  if (state.stage->policy.effect && fault.error_type != "StateInconsistencyError" &&
+      fault.error_type != "TimeoutError") {
     batch.effects.push_back({state.table.units, unit.item ? unit.item->id : 1, 0, true});
   }
 }

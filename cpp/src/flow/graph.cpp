@@ -35,7 +35,8 @@ Graph::Node Graph::add(std::function<void()> work) {
 }
 
 void Graph::edge(Node before, Node after) {
-  if (before >= works_.size() || after >= works_.size()) throw WorkflowValidationError("an edge to a node that isn't there");
+  if (before >= works_.size() || after >= works_.size())
+    throw WorkflowValidationError("an edge to a node that isn't there");
   links_.reset();
   edges_.emplace_back(before, after);
 }
@@ -81,8 +82,14 @@ namespace {
 class Execution {
  public:
   Execution(const std::vector<std::function<void()>>& works, const std::vector<std::uint32_t>& first,
-            const std::vector<Graph::Node>& next, const std::vector<std::uint32_t>& waits, const CancelToken& cancel)
-      : works_(works), first_(first), next_(next), waits_(waits.size()), cancel_(cancel), left_(works.size()) {
+            const std::vector<Graph::Node>& next, const std::vector<std::uint32_t>& waits,
+            const CancelToken& cancel)
+      : works_(works),
+        first_(first),
+        next_(next),
+        waits_(waits.size()),
+        cancel_(cancel),
+        left_(works.size()) {
     for (std::size_t i = 0; i < waits.size(); ++i) {
       waits_[i].store(waits[i], std::memory_order_relaxed);
       if (waits[i] == 0) ready_.push_back(static_cast<Graph::Node>(i));
@@ -191,7 +198,8 @@ void Graph::run(int threads, const CancelToken& cancel) {
   for (std::thread& other : others) other.join();
   if (execution.error()) std::rethrow_exception(execution.error());
   if (execution.left() > 0 && !cancel.cancelled()) {
-    throw WorkflowValidationError("a cycle keeps " + std::to_string(execution.left()) + " nodes from running");
+    throw WorkflowValidationError("a cycle keeps " + std::to_string(execution.left()) +
+                                  " nodes from running");
   }
 }
 

@@ -23,9 +23,10 @@ std::int64_t resident_bytes() {
 }
 
 std::int64_t cpu_ms() {
-  struct rusage usage {};
+  struct rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
-  return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 + (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
+  return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
+         (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
 }
 
 std::string seconds_text(double seconds) {
@@ -101,7 +102,11 @@ void Runner::Engine::check_timeouts() {
     const Fault fault{"TimeoutError",
                       "did not finish in " + seconds_text(state.stage->policy.timeout) +
                           "; its thread is abandoned (isolation=\"process\" can be killed)",
-                      "", Category::kTransient, true, false, false};
+                      "",
+                      Category::kTransient,
+                      true,
+                      false,
+                      false};
     for (std::size_t n = 0; n < outcome->units.size(); ++n) {
       outcome->results.emplace_back();
       outcome->results.back().fault = fault;
@@ -120,7 +125,8 @@ void Runner::Engine::check_limits() {
     message_ = "stopped after max_seconds=" + seconds_text(options_.max_seconds) + "; run again to go on";
     info.cancel.cancel();
   } else if (options_.max_memory > 0 && resident_bytes() > options_.max_memory) {
-    message_ = "stopped above max_memory=" + std::to_string(options_.max_memory) + " bytes; run again to go on";
+    message_ =
+        "stopped above max_memory=" + std::to_string(options_.max_memory) + " bytes; run again to go on";
     info.cancel.cancel();
   }
 }
@@ -141,8 +147,10 @@ StageRow Runner::Engine::stage_row(std::size_t index) const {
   row.first_ms = state.first_ms;
   row.last_ms = state.first_ms ? Env::system().now_ms() : 0;
   if (state.finished && state.last_ms) row.last_ms = state.last_ms;
-  const nlohmann::json latency = {{"mean", state.latency.mean()}, {"p50", state.latency.quantile(0.5)},
-                                  {"p95", state.latency.quantile(0.95)}, {"p99", state.latency.quantile(0.99)}};
+  const nlohmann::json latency = {{"mean", state.latency.mean()},
+                                  {"p50", state.latency.quantile(0.5)},
+                                  {"p95", state.latency.quantile(0.95)},
+                                  {"p99", state.latency.quantile(0.99)}};
   row.latency = latency.dump();
   return row;
 }

@@ -7,9 +7,15 @@ namespace headrace::native {
 
 namespace {
 
-std::string text(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
-Json parse(const Value& value) { return value.empty() ? Json() : Json::parse(value.bytes()); }
-std::string key_of(const Unit& unit) { return unit.item ? unit.item->key : std::string(); }
+std::string text(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+Json parse(const Value& value) {
+  return value.empty() ? Json() : Json::parse(value.bytes());
+}
+std::string key_of(const Unit& unit) {
+  return unit.item ? unit.item->key : std::string();
+}
 
 template <typename Kind>
 bool is(const std::exception& error) {
@@ -43,7 +49,8 @@ class UnitStage final : public Stage {
   std::vector<Emitted> split(const RunInfo&, const Value& value) override {
     std::vector<Emitted> items;
     const Json object = parse(value);
-    for (const auto& [key, item] : object.items()) items.push_back({text(key), Value::json(text(item)), {}, {}});
+    for (const auto& [key, item] : object.items())
+      items.push_back({text(key), Value::json(text(item)), {}, {}});
     return items;
   }
 
@@ -51,7 +58,8 @@ class UnitStage final : public Stage {
     for (std::size_t i = 0; i < slice.units.size(); ++i) {
       const auto began = std::chrono::steady_clock::now();
       try {
-        function_(Context(run, key_of(slice.units[i]), slice.units[i].attempt), slice.units[i], slice.results[i]);
+        function_(Context(run, key_of(slice.units[i]), slice.units[i].attempt), slice.units[i],
+                  slice.results[i]);
       } catch (const std::exception& error) {
         slice.results[i].fault = fault_of(error);
       }
@@ -79,8 +87,8 @@ class BatchStage final : public Stage {
     try {
       const auto answers = function_(Context(run, ""), values);
       if (answers.size() != values.size()) {
-        throw ConfigurationError("batch '" + name() + "' returned " + std::to_string(answers.size()) + " results for " +
-                                 std::to_string(values.size()) + " values");
+        throw ConfigurationError("batch '" + name() + "' returned " + std::to_string(answers.size()) +
+                                 " results for " + std::to_string(values.size()) + " values");
       }
       for (std::size_t i = 0; i < answers.size(); ++i) slice.results[i].value = Value::json(text(answers[i]));
     } catch (const std::exception& error) {
@@ -128,29 +136,34 @@ class SourceStage final : public Stage {
 
 }  // namespace
 
-std::shared_ptr<Stage> step(std::string name, std::function<Context(const Context&)> function, std::string version) {
-  return std::make_shared<UnitStage>(std::move(name), Form::kStep, std::move(version),
-                                     [function = std::move(function)](const Context& ctx, const Unit&, UnitResult& result) {
-                                       result.value = Value::json(text(function(ctx).since(ctx)));
-                                     });
+std::shared_ptr<Stage> step(std::string name, std::function<Context(const Context&)> function,
+                            std::string version) {
+  return std::make_shared<UnitStage>(
+      std::move(name), Form::kStep, std::move(version),
+      [function = std::move(function)](const Context& ctx, const Unit&, UnitResult& result) {
+        result.value = Value::json(text(function(ctx).since(ctx)));
+      });
 }
 
-std::shared_ptr<Stage> source(std::string name, std::function<Next(const Context&)> make, std::string version) {
+std::shared_ptr<Stage> source(std::string name, std::function<Next(const Context&)> make,
+                              std::string version) {
   return std::make_shared<SourceStage>(std::move(name), std::move(version), std::move(make));
 }
 
-std::shared_ptr<Stage> map(std::string name, std::string over, std::function<Json(const Context&, const Json&)> function,
-                           std::string version) {
-  auto stage = std::make_shared<UnitStage>(std::move(name), Form::kMap, std::move(version),
-                                           [function = std::move(function)](const Context& ctx, const Unit& unit, UnitResult& result) {
-                                             result.value = Value::json(text(function(ctx, parse(unit.value))));
-                                           });
+std::shared_ptr<Stage> map(std::string name, std::string over,
+                           std::function<Json(const Context&, const Json&)> function, std::string version) {
+  auto stage = std::make_shared<UnitStage>(
+      std::move(name), Form::kMap, std::move(version),
+      [function = std::move(function)](const Context& ctx, const Unit& unit, UnitResult& result) {
+        result.value = Value::json(text(function(ctx, parse(unit.value))));
+      });
   stage->over = std::move(over);
   return stage;
 }
 
 std::shared_ptr<Stage> flat_map(std::string name, std::string over,
-                                std::function<Keyed(const Context&, const Json&)> function, std::string version) {
+                                std::function<Keyed(const Context&, const Json&)> function,
+                                std::string version) {
   auto stage = std::make_shared<UnitStage>(
       std::move(name), Form::kFlatMap, std::move(version),
       [function = std::move(function)](const Context& ctx, const Unit& unit, UnitResult& result) {
@@ -162,9 +175,10 @@ std::shared_ptr<Stage> flat_map(std::string name, std::string over,
   return stage;
 }
 
-std::shared_ptr<Stage> batch(std::string name, std::string over, int size,
-                             std::function<std::vector<Json>(const Context&, const std::vector<Json>&)> function,
-                             std::string version) {
+std::shared_ptr<Stage> batch(
+    std::string name, std::string over, int size,
+    std::function<std::vector<Json>(const Context&, const std::vector<Json>&)> function,
+    std::string version) {
   auto stage = std::make_shared<BatchStage>(std::move(name), std::move(version), std::move(function));
   stage->over = std::move(over);
   stage->policy.size = size;
@@ -172,13 +186,15 @@ std::shared_ptr<Stage> batch(std::string name, std::string over, int size,
 }
 
 std::shared_ptr<Stage> group(std::string name, std::string over, std::string by,
-                             std::function<Json(const Context&, const Keyed&)> function, std::string version) {
-  auto stage = std::make_shared<UnitStage>(std::move(name), Form::kGroup, std::move(version),
-                                           [function = std::move(function)](const Context& ctx, const Unit& unit, UnitResult& result) {
-                                             Keyed parts;
-                                             for (const Part& part : *unit.parts) parts.emplace_back(part.item->key, parse(part.value));
-                                             result.value = Value::json(text(function(ctx, parts)));
-                                           });
+                             std::function<Json(const Context&, const Keyed&)> function,
+                             std::string version) {
+  auto stage = std::make_shared<UnitStage>(
+      std::move(name), Form::kGroup, std::move(version),
+      [function = std::move(function)](const Context& ctx, const Unit& unit, UnitResult& result) {
+        Keyed parts;
+        for (const Part& part : *unit.parts) parts.emplace_back(part.item->key, parse(part.value));
+        result.value = Value::json(text(function(ctx, parts)));
+      });
   stage->over = std::move(over);
   stage->by = std::move(by);
   return stage;

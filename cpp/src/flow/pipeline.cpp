@@ -36,7 +36,9 @@ std::unique_ptr<SourceStream> Stage::open(const RunInfo&) {
 std::vector<Emitted> Stage::split(const RunInfo&, const Value&) {
   throw WorkflowValidationError("stage '" + name_ + "' does not make items: nothing can map over it");
 }
-bool Stage::still_valid(const RunInfo&, const Checkpoint&) { return true; }
+bool Stage::still_valid(const RunInfo&, const Checkpoint&) {
+  return true;
+}
 
 std::vector<std::string> dependencies(const Stage& stage) {
   std::vector<std::string> names = stage.after;
@@ -45,7 +47,8 @@ std::vector<std::string> dependencies(const Stage& stage) {
   return names;
 }
 
-Pipeline::Pipeline(std::string name, std::string version) : name_(std::move(name)), version_(std::move(version)) {
+Pipeline::Pipeline(std::string name, std::string version)
+    : name_(std::move(name)), version_(std::move(version)) {
   if (name_.empty()) throw WorkflowValidationError("a pipeline needs a name");
 }
 
@@ -65,7 +68,9 @@ Stage& Pipeline::add(std::shared_ptr<Stage> stage) {
 
 namespace {
 
-bool needs_over(Form form) { return form != Form::kStep && form != Form::kSource; }
+bool needs_over(Form form) {
+  return form != Form::kStep && form != Form::kSource;
+}
 
 void check_names(const Pipeline& pipeline, const Stage& stage) {
   const std::string who = std::string(form_name(stage.form())) + " '" + stage.name() + "'";

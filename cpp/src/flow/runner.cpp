@@ -68,7 +68,8 @@ Progress Runner::Engine::progress() const {
   const std::lock_guard lock(mutex_);
   Progress progress;
   progress.status = status_;
-  if (started_ns_) progress.elapsed = static_cast<double>((ended_ns_ ? ended_ns_ : steady_ns()) - started_ns_) * 1e-9;
+  if (started_ns_)
+    progress.elapsed = static_cast<double>((ended_ns_ ? ended_ns_ : steady_ns()) - started_ns_) * 1e-9;
   progress.warnings = warnings_;
   for (const auto& state : states_) {
     StageReport report;
@@ -85,8 +86,9 @@ Progress Runner::Engine::progress() const {
     report.p50_micros = state->latency.quantile(0.5);
     report.p95_micros = state->latency.quantile(0.95);
     report.p99_micros = state->latency.quantile(0.99);
-    report.total_known = state->finished || (state->over >= 0 ? drained(*states_[static_cast<std::size_t>(state->over)])
-                                                              : state->stage->form() == Form::kStep);
+    report.total_known =
+        state->finished || (state->over >= 0 ? drained(*states_[static_cast<std::size_t>(state->over)])
+                                             : state->stage->form() == Form::kStep);
     progress.stages.push_back(std::move(report));
   }
   return progress;
@@ -99,7 +101,8 @@ void Runner::Engine::warn(const std::string& stage, const std::string& key, cons
   }
   const nlohmann::json detail = {{"key", key}, {"text", text}};
   Batch batch;
-  batch.events.push_back({"warning", stage, detail.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)});
+  batch.events.push_back(
+      {"warning", stage, detail.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)});
   store_->append(std::move(batch));
 }
 
@@ -116,17 +119,31 @@ Runner::~Runner() {
   engine_->join();
 }
 
-void Runner::start() { engine_->start(); }
-bool Runner::wait(double seconds) { return engine_->wait(seconds); }
+void Runner::start() {
+  engine_->start();
+}
+bool Runner::wait(double seconds) {
+  return engine_->wait(seconds);
+}
 void Runner::join() {
   engine_->wait(-1);
   engine_->join();
 }
-void Runner::cancel(const std::string& reason) { engine_->cancel(reason); }
-void Runner::abandon() { engine_->abandon(); }
-const RunInfo& Runner::info() const noexcept { return engine_->info; }
-bool Runner::resumed() const noexcept { return engine_->resumed; }
-Progress Runner::progress() const { return engine_->progress(); }
+void Runner::cancel(const std::string& reason) {
+  engine_->cancel(reason);
+}
+void Runner::abandon() {
+  engine_->abandon();
+}
+const RunInfo& Runner::info() const noexcept {
+  return engine_->info;
+}
+bool Runner::resumed() const noexcept {
+  return engine_->resumed;
+}
+Progress Runner::progress() const {
+  return engine_->progress();
+}
 void Runner::warn(const std::string& stage, const std::string& key, const std::string& text) {
   engine_->warn(stage, key, text);
 }

@@ -9,7 +9,9 @@
 namespace headrace {
 
 std::int64_t steady_ns() noexcept {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 namespace {
@@ -27,7 +29,8 @@ void Runner::Engine::spawn() {
 
 void Runner::Engine::spawn_if_useful() {
   if (idle_ > 0 || closing_ || static_cast<std::size_t>(busy_) + 1 > most_workers_) return;
-  const auto live = std::count_if(workers_.begin(), workers_.end(), [](const auto& w) { return !w->done && !w->replaced; });
+  const auto live =
+      std::count_if(workers_.begin(), workers_.end(), [](const auto& w) { return !w->done && !w->replaced; });
   if (static_cast<std::size_t>(live) >= most_workers_) return;
   spawn();
 }
@@ -117,9 +120,11 @@ bool Runner::Engine::eligible(const StageState& state) const {
   if (state.ready.empty() || undurable_ >= kUndurable) return false;
   const StagePolicy& policy = state.stage->policy;
   if (policy.serial && state.unit_ns > 0 && state.unit_ns < kSerialNs && serial_busy_ > 0) return false;
-  if (state.stage->form() != Form::kBatch || state.ready.size() >= static_cast<std::size_t>(policy.size)) return true;
+  if (state.stage->form() != Form::kBatch || state.ready.size() >= static_cast<std::size_t>(policy.size))
+    return true;
   // An incomplete batch goes when nothing can fill it any more, or when everything else waits for it.
-  return drained(*states_[static_cast<std::size_t>(state.over)]) || (busy_ == 0 && undurable_ == 0 && pullable() < 0);
+  return drained(*states_[static_cast<std::size_t>(state.over)]) ||
+         (busy_ == 0 && undurable_ == 0 && pullable() < 0);
 }
 
 SlicePtr Runner::Engine::take_slice() {
@@ -168,7 +173,8 @@ int Runner::Engine::pullable() const {
   for (std::size_t i = states_.size(); i-- > 0;) {
     const StageState& state = *states_[i];
     if (!state.stream || state.pulling || state.finished) continue;
-    // With nothing else to do the bound gives way: a large batch, or a stage that waits for all, needs more items.
+    // With nothing else to do the bound gives way: a large batch, or a stage that waits for all, needs more
+    // items.
     if (queued_ + undurable_ < kWindow || (busy_ == 0 && undurable_ == 0)) return static_cast<int>(i);
   }
   return -1;
@@ -219,8 +225,11 @@ void Runner::Engine::ingest(int stage, std::vector<Emitted>& emitted) {
     if (seen == ItemIndex::Seen::kTwice) {
       Unit unit;
       unit.item = item;
-      fail_item(stage, unit, {"ConfigurationError", "the key " + item->key + " came twice: each item needs a key of its own; the first one counts", "",
-                              Category::kConfiguration, false, false, false});
+      fail_item(
+          stage, unit,
+          {"ConfigurationError",
+           "the key " + item->key + " came twice: each item needs a key of its own; the first one counts", "",
+           Category::kConfiguration, false, false, false});
       continue;
     }
     item->payload = std::move(one.payload);

@@ -42,7 +42,8 @@ void Runner::Engine::plan_stages() {
     StageState& state = *states_[i];
     const Stage& stage = *state.stage;
     state.over = stage.over.empty() ? -1 : stage_of(stage.over);
-    if (state.over >= 0) states_[static_cast<std::size_t>(state.over)]->consumers.push_back(static_cast<int>(i));
+    if (state.over >= 0)
+      states_[static_cast<std::size_t>(state.over)]->consumers.push_back(static_cast<int>(i));
     for (const std::string& name : stage.after) state.waits.push_back(stage_of(name));
     for (const std::string& name : dependencies(stage)) {
       const int before = stage_of(name);
@@ -78,7 +79,8 @@ void Runner::Engine::plan_spaces(RunSpec& spec) {
     row.form = form_name(stage.form());
     row.fingerprint = stage.identity();
     const bool expands = stage.form() == Form::kFlatMap;
-    row.makes_items = stage.form() == Form::kSource || expands || (stage.form() == Form::kStep && !state->consumers.empty());
+    row.makes_items = stage.form() == Form::kSource || expands ||
+                      (stage.form() == Form::kStep && !state->consumers.empty());
     if (expands) {
       row.space = stage.name();
       row.parent_space = items_of(state->over);
@@ -91,7 +93,8 @@ void Runner::Engine::plan_spaces(RunSpec& spec) {
     for (const std::string& name : {stage.over, stage.by}) {
       if (!name.empty()) takes.push_back(name);
     }
-    graph.push_back({{"name", row.name}, {"form", row.form}, {"after", dependencies(stage)}, {"takes", takes}});
+    graph.push_back(
+        {{"name", row.name}, {"form", row.form}, {"after", dependencies(stage)}, {"takes", takes}});
     spec.stages.push_back(std::move(row));
   }
   spec.graph = graph.dump();
@@ -130,8 +133,9 @@ void Runner::Engine::check_drift(const Claim& claim) {
     }
   }
   if (fields.empty()) return;
-  throw ConfigurationError("pipeline '" + pipeline_.name() + "' has changed since its last run in " + store_->location() +
-                           ": " + fields + "; run with drift=\"rerun\" to execute what that touches");
+  throw ConfigurationError("pipeline '" + pipeline_.name() + "' has changed since its last run in " +
+                           store_->location() + ": " + fields +
+                           "; run with drift=\"rerun\" to execute what that touches");
 }
 
 void Runner::Engine::adopt(const Claim& claim) {

@@ -29,25 +29,28 @@ void check_structure(Connection& db, Faults& faults) {
 }
 
 void check_items(Connection& db, std::int64_t space, std::int64_t expected, Faults& faults) {
-  Statement rows = db.prepare("SELECT id, parent, sequence, key, first_run, gone_run, seal FROM " + items_table(space));
+  Statement rows =
+      db.prepare("SELECT id, parent, sequence, key, first_run, gone_run, seal FROM " + items_table(space));
   std::int64_t count = 0;
   for (; rows.step(); ++count) {
     const ItemRow row{space, rows.integer(0), rows.integer(1), rows.integer(2), rows.text(3)};
     if (item_seal(row, rows.integer(4), rows.integer(5)) != static_cast<std::uint64_t>(rows.integer(6))) {
-      faults.push_back("item " + row.key + " (" + items_table(space) + " " + std::to_string(row.id) + ") was altered");
+      faults.push_back("item " + row.key + " (" + items_table(space) + " " + std::to_string(row.id) +
+                       ") was altered");
     }
   }
   if (count != expected) {
-    faults.push_back(items_table(space) + " holds " + std::to_string(count) + " items, " + std::to_string(expected) +
-                     " were recorded");
+    faults.push_back(items_table(space) + " holds " + std::to_string(count) + " items, " +
+                     std::to_string(expected) + " were recorded");
   }
 }
 
-void check_units(Connection& db, const Blobs& blobs, std::int64_t table, std::int64_t space, std::int64_t expected,
-                 Faults& faults) {
+void check_units(Connection& db, const Blobs& blobs, std::int64_t table, std::int64_t space,
+                 std::int64_t expected, Faults& faults) {
   const std::string keys = space ? "LEFT JOIN " + items_table(space) + " i ON i.id=u.item" : "";
-  Statement rows = db.prepare("SELECT u.item, u.input, u.value, u.seal, u.run, u.micros, " +
-                              std::string(space ? "i.key" : "''") + " FROM " + units_table(table) + " u " + keys);
+  Statement rows =
+      db.prepare("SELECT u.item, u.input, u.value, u.seal, u.run, u.micros, " +
+                 std::string(space ? "i.key" : "''") + " FROM " + units_table(table) + " u " + keys);
   std::int64_t count = 0;
   for (; rows.step(); ++count) {
     try {
@@ -60,8 +63,8 @@ void check_units(Connection& db, const Blobs& blobs, std::int64_t table, std::in
     }
   }
   if (count != expected) {
-    faults.push_back(units_table(table) + " holds " + std::to_string(count) + " records, " + std::to_string(expected) +
-                     " were acknowledged");
+    faults.push_back(units_table(table) + " holds " + std::to_string(count) + " records, " +
+                     std::to_string(expected) + " were acknowledged");
   }
 }
 
@@ -69,7 +72,8 @@ void check_events(Connection& db, const std::vector<Cell>& run, Faults& faults) 
   const std::string id = word(run[1]);
   std::string head;
   std::int64_t count = 0;
-  Statement rows = db.prepare("SELECT sequence, at_ms, kind, stage, detail, hash FROM event WHERE run=?1 ORDER BY sequence");
+  Statement rows = db.prepare(
+      "SELECT sequence, at_ms, kind, stage, detail, hash FROM event WHERE run=?1 ORDER BY sequence");
   rows.bind(1, number(run[0]));
   while (rows.step()) {
     ++count;
@@ -80,7 +84,8 @@ void check_events(Connection& db, const std::vector<Cell>& run, Faults& faults) 
     }
   }
   if (count != number(run[2]) || head != word(run[3])) {
-    faults.push_back("run " + id + " has " + std::to_string(count) + " of its " + std::to_string(number(run[2])) + " events");
+    faults.push_back("run " + id + " has " + std::to_string(count) + " of its " +
+                     std::to_string(number(run[2])) + " events");
   }
 }
 
@@ -88,10 +93,12 @@ void check_events(Connection& db, const std::vector<Cell>& run, Faults& faults) 
 /// resumed later has gone on since.
 void check_run_chain(Connection& db, bool pruned, Faults& faults) {
   const Table runs = db.query(
-      "SELECT r.id, r.pipeline, r.number, e.detail FROM run r LEFT JOIN event e ON e.run=r.number AND e.sequence=1 "
-      "ORDER BY r.pipeline, r.number", {});
-  Statement named = db.prepare(
-      "SELECT 1 FROM event WHERE run=?1 AND json_extract(?2, '$.after')=lower(hex(hash)) LIMIT 1");
+      "SELECT r.id, r.pipeline, r.number, e.detail FROM run r LEFT JOIN event e ON e.run=r.number AND "
+      "e.sequence=1 "
+      "ORDER BY r.pipeline, r.number",
+      {});
+  Statement named =
+      db.prepare("SELECT 1 FROM event WHERE run=?1 AND json_extract(?2, '$.after')=lower(hex(hash)) LIMIT 1");
   std::int64_t pipeline = 0;
   std::int64_t before = 0;
   for (const auto& row : runs.rows) {
@@ -99,7 +106,8 @@ void check_run_chain(Connection& db, bool pruned, Faults& faults) {
     const std::string detail = word(row[3]);
     const bool follows = first ? detail == R"({"after":""})" : named.bind(1, before).bind(2, detail).step();
     named.reset();
-    if (!follows && !(first && pruned)) faults.push_back("a run before " + word(row[0]) + " was altered or left out");
+    if (!follows && !(first && pruned))
+      faults.push_back("a run before " + word(row[0]) + " was altered or left out");
     pipeline = number(row[1]);
     before = number(row[2]);
   }
@@ -132,7 +140,8 @@ std::vector<std::string> SqliteStore::verify() {
 }
 
 std::int64_t SqliteStore::prune(std::int64_t keep_last) {
-  if (keep_last < 1) throw ConfigurationError("prune keeps at least one run of each pipeline: keep_last must be >= 1");
+  if (keep_last < 1)
+    throw ConfigurationError("prune keeps at least one run of each pipeline: keep_last must be >= 1");
   const std::lock_guard writing(writing_);
   std::int64_t removed = 0;
   std::vector<std::string> orphans;
@@ -141,18 +150,22 @@ std::int64_t SqliteStore::prune(std::int64_t keep_last) {
     db_.execute("DELETE FROM old");
     Statement choose = db_.prepare(
         "INSERT INTO old SELECT number, pipeline FROM (SELECT number, pipeline, status, row_number() OVER "
-        "(PARTITION BY pipeline ORDER BY number DESC) AS age FROM run) WHERE age > ?1 AND status <> 'running'");
+        "(PARTITION BY pipeline ORDER BY number DESC) AS age FROM run) WHERE age > ?1 AND status <> "
+        "'running'");
     choose.bind(1, keep_last).run();
     removed = db_.changes();
     for (const char* table : {"run_stage", "failure", "event", "sample"}) {
       db_.execute(std::string("DELETE FROM ") + table + " WHERE run IN (SELECT number FROM old)");
     }
-    db_.execute("DELETE FROM history WHERE superseded <= (SELECT min(r.number) FROM run r JOIN stage s ON "
-                "s.pipeline=r.pipeline WHERE s.id=history.stage AND r.number NOT IN (SELECT number FROM old))");
+    db_.execute(
+        "DELETE FROM history WHERE superseded <= (SELECT min(r.number) FROM run r JOIN stage s ON "
+        "s.pipeline=r.pipeline WHERE s.id=history.stage AND r.number NOT IN (SELECT number FROM old))");
     for (const auto& row : db_.query("SELECT s.id, s.pipeline, s.parent FROM space s", {}).rows) {
       const std::string items = items_table(number(row[0]));
-      const std::string gone = "SELECT id FROM " + items + " WHERE gone_run <= (SELECT min(number) FROM run WHERE pipeline=" +
-                               std::to_string(number(row[1])) + " AND number NOT IN (SELECT number FROM old))";
+      const std::string gone =
+          "SELECT id FROM " + items +
+          " WHERE gone_run <= (SELECT min(number) FROM run WHERE pipeline=" + std::to_string(number(row[1])) +
+          " AND number NOT IN (SELECT number FROM old))";
       for (const auto& stage : db_.query("SELECT id FROM stage WHERE space=?1", {row[0]}).rows) {
         db_.execute("DELETE FROM " + units_table(number(stage[0])) + " WHERE item IN (" + gone + ")");
         new_units_[number(stage[0])] -= db_.changes();

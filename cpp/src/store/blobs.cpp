@@ -23,7 +23,9 @@ std::int64_t Blobs::put(Connection& db, const Value& value) const {
   fault::point();
   env_.write_file(file, value.bytes());
   Statement insert = db.prepare("INSERT INTO blob(digest, size, text) VALUES(?1, ?2, ?3) RETURNING id");
-  insert.bind(1, digest, false).bind(2, static_cast<std::int64_t>(value.bytes().size())).bind(3, int{value.text()});
+  insert.bind(1, digest, false)
+      .bind(2, static_cast<std::int64_t>(value.bytes().size()))
+      .bind(3, int{value.text()});
   insert.step();
   const std::int64_t id = insert.integer(0);
   insert.run();
@@ -38,7 +40,8 @@ Value Blobs::get(Connection& db, std::int64_t id) const {
   const std::string digest = find.text(0);
   const bool text = find.integer(1) != 0;
   const std::string file = path(digest);
-  if (::access(file.c_str(), R_OK) != 0) throw CheckpointCorruptionError("the blob file " + file + " is missing");
+  if (::access(file.c_str(), R_OK) != 0)
+    throw CheckpointCorruptionError("the blob file " + file + " is missing");
   std::string bytes = env_.read_file(file);
   if (sha256(bytes) != digest) throw CheckpointCorruptionError("the blob file " + file + " is damaged");
   return text ? Value::json(std::move(bytes)) : Value::blob(std::move(bytes));

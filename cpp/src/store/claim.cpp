@@ -47,7 +47,8 @@ std::unique_ptr<Lease> SqliteStore::take_lease(const RunSpec& spec, std::int64_t
 
 Claim SqliteStore::begin_run(const RunSpec& spec) {
   const std::lock_guard writing(writing_);
-  if (run_) throw RunActiveError("this store object is running run " + run_->id + " already: open the store again");
+  if (run_)
+    throw RunActiveError("this store object is running run " + run_->id + " already: open the store again");
   Claim claim;
   run_.emplace();
   try {
@@ -73,9 +74,11 @@ void SqliteStore::start_or_resume(const RunSpec& spec, Claim& claim) {
   token.run();
 
   const bool by_id = spec.resume != "last" && spec.resume != "new";
-  Statement last = db_.prepare(by_id ? "SELECT number, id, status, params, events, event_head, seed FROM run WHERE pipeline=?1 AND id=?2"
-                                     : "SELECT number, id, status, params, events, event_head, seed FROM run WHERE pipeline=?1 "
-                                       "ORDER BY number DESC LIMIT 1");
+  Statement last = db_.prepare(
+      by_id
+          ? "SELECT number, id, status, params, events, event_head, seed FROM run WHERE pipeline=?1 AND id=?2"
+          : "SELECT number, id, status, params, events, event_head, seed FROM run WHERE pipeline=?1 "
+            "ORDER BY number DESC LIMIT 1");
   last.bind(1, run_->pipeline);
   if (by_id) last.bind(2, std::string_view(spec.resume));
   const bool found = last.step();
@@ -85,11 +88,12 @@ void SqliteStore::start_or_resume(const RunSpec& spec, Claim& claim) {
   }
   if (found) claim.previous_status = last.text(2);
   if (by_id && claim.previous_status == "succeeded") {
-    throw ConfigurationError("run '" + spec.resume + "' has succeeded: there is nothing to resume; run without resume=");
+    throw ConfigurationError("run '" + spec.resume +
+                             "' has succeeded: there is nothing to resume; run without resume=");
   }
   const Owner self = env_.self();
   const bool same = found && (by_id || (unfinished(claim.previous_status) && last.text(3) == spec.params &&
-                                       last.integer(6) == spec.seed));
+                                        last.integer(6) == spec.seed));
   claim.resumed = same && spec.resume != "new";
   if (claim.resumed) {
     run_->number = last.integer(0);
@@ -98,24 +102,36 @@ void SqliteStore::start_or_resume(const RunSpec& spec, Claim& claim) {
     run_->event_head = last.text(5);
     last.reset();
     Statement update = db_.prepare(
-        "UPDATE run SET status='running', finished_ms=NULL, message='', version=?2, params=?3, config=?4, graph=?5, "
+        "UPDATE run SET status='running', finished_ms=NULL, message='', version=?2, params=?3, config=?4, "
+        "graph=?5, "
         "boot_id=?6, pid=?7, start_ticks=?8 WHERE number=?1");
-    update.bind(1, run_->number).bind(2, spec.version).bind(3, spec.params).bind(4, spec.config).bind(5, spec.graph);
+    update.bind(1, run_->number)
+        .bind(2, spec.version)
+        .bind(3, spec.params)
+        .bind(4, spec.config)
+        .bind(5, spec.graph);
     update.bind(6, self.boot_id).bind(7, self.pid).bind(8, self.start_ticks).run();
     cached("DELETE FROM failure WHERE run=?1").bind(1, run_->number).run();
   } else {
     const std::int64_t before = found ? last.integer(0) : 0;
     const std::string head = found ? to_hex(last.text(5)) : "";
     if (found && claim.previous_status == "running") {
-      cached("UPDATE run SET status='failed', message='its process died' WHERE number=?1").bind(1, before).run();
+      cached("UPDATE run SET status='failed', message='its process died' WHERE number=?1")
+          .bind(1, before)
+          .run();
     }
     last.reset();
     const std::int64_t now = env_.now_ms();
     run_->id = new_run_id(now);
     Statement insert = db_.prepare(
-        "INSERT INTO run(id, pipeline, status, version, params, config, graph, seed, started_ms, boot_id, pid, "
+        "INSERT INTO run(id, pipeline, status, version, params, config, graph, seed, started_ms, boot_id, "
+        "pid, "
         "start_ticks) VALUES(?1, ?2, 'running', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) RETURNING number");
-    insert.bind(1, run_->id).bind(2, run_->pipeline).bind(3, spec.version).bind(4, spec.params).bind(5, spec.config);
+    insert.bind(1, run_->id)
+        .bind(2, run_->pipeline)
+        .bind(3, spec.version)
+        .bind(4, spec.params)
+        .bind(5, spec.config);
     insert.bind(6, spec.graph).bind(7, spec.seed).bind(8, now).bind(9, self.boot_id).bind(10, self.pid);
     insert.bind(11, self.start_ticks).step();
     run_->number = insert.integer(0);
@@ -128,7 +144,8 @@ void SqliteStore::start_or_resume(const RunSpec& spec, Claim& claim) {
   claim.id = run_->id;
 }
 
-std::int64_t SqliteStore::register_space(std::int64_t pipeline, const std::string& name, const std::string& parent) {
+std::int64_t SqliteStore::register_space(std::int64_t pipeline, const std::string& name,
+                                         const std::string& parent) {
   if (name.empty()) return 0;
   Statement find = db_.prepare("SELECT id FROM space WHERE pipeline=?1 AND name=?2");
   if (find.bind(1, pipeline).bind(2, name).step()) return find.integer(0);
@@ -140,8 +157,8 @@ std::int64_t SqliteStore::register_space(std::int64_t pipeline, const std::strin
   return id;
 }
 
-std::int64_t SqliteStore::register_stage(std::int64_t pipeline, const StageSpec& spec, const std::string& form,
-                                         std::int64_t space, StageTable* table) {
+std::int64_t SqliteStore::register_stage(std::int64_t pipeline, const StageSpec& spec,
+                                         const std::string& form, std::int64_t space, StageTable* table) {
   const std::string name = form == spec.form ? spec.name : spec.name + ":parents";
   Statement find = db_.prepare("SELECT id, fingerprint, units FROM stage WHERE pipeline=?1 AND name=?2");
   if (find.bind(1, pipeline).bind(2, name).step()) {
@@ -151,11 +168,15 @@ std::int64_t SqliteStore::register_stage(std::int64_t pipeline, const StageSpec&
     check_count(id, find.integer(2));
     find.reset();
     cached("UPDATE stage SET fingerprint=?2, form=?3, space=?4 WHERE id=?1")
-        .bind(1, id).bind(2, spec.fingerprint).bind(3, form).bind(4, space).run();
+        .bind(1, id)
+        .bind(2, spec.fingerprint)
+        .bind(3, form)
+        .bind(4, space)
+        .run();
     return id;
   }
-  Statement insert =
-      db_.prepare("INSERT INTO stage(pipeline, name, form, space, fingerprint) VALUES(?1, ?2, ?3, ?4, ?5) RETURNING id");
+  Statement insert = db_.prepare(
+      "INSERT INTO stage(pipeline, name, form, space, fingerprint) VALUES(?1, ?2, ?3, ?4, ?5) RETURNING id");
   insert.bind(1, pipeline).bind(2, name).bind(3, form).bind(4, space).bind(5, spec.fingerprint).step();
   const std::int64_t id = insert.integer(0);
   insert.run();
@@ -182,9 +203,9 @@ void SqliteStore::check_count(std::int64_t table, std::int64_t expected) {
   Statement count = db_.prepare("SELECT count(*) FROM " + units_table(table));
   count.step();
   if (count.integer(0) != expected) {
-    throw CheckpointCorruptionError("the store " + path_ + " holds " + std::to_string(count.integer(0)) + " of " +
-                                    std::to_string(expected) + " recorded units in " + units_table(table) +
-                                    ": it is damaged; restore it from a copy");
+    throw CheckpointCorruptionError("the store " + path_ + " holds " + std::to_string(count.integer(0)) +
+                                    " of " + std::to_string(expected) + " recorded units in " +
+                                    units_table(table) + ": it is damaged; restore it from a copy");
   }
 }
 

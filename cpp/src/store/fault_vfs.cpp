@@ -30,7 +30,10 @@ struct Plan {
     const char* colon = text ? std::strchr(text, ':') : nullptr;
     if (!colon) return {};
     const std::string name(text, colon);
-    const Kind kind = name == "kill" ? Kind::kKill : name == "torn" ? Kind::kTorn : name == "full" ? Kind::kFull : Kind::kIoError;
+    const Kind kind = name == "kill"   ? Kind::kKill
+                      : name == "torn" ? Kind::kTorn
+                      : name == "full" ? Kind::kFull
+                                       : Kind::kIoError;
     return {kind, std::atoll(colon + 1)};
   }
 };
@@ -78,10 +81,16 @@ struct File {
   sqlite3_file* real() { return reinterpret_cast<sqlite3_file*>(this + 1); }
 };
 
-sqlite3_file* real(sqlite3_file* file) { return reinterpret_cast<File*>(file)->real(); }
+sqlite3_file* real(sqlite3_file* file) {
+  return reinterpret_cast<File*>(file)->real();
+}
 
-int close(sqlite3_file* f) { return real(f)->pMethods->xClose(real(f)); }
-int read(sqlite3_file* f, void* to, int size, sqlite3_int64 at) { return real(f)->pMethods->xRead(real(f), to, size, at); }
+int close(sqlite3_file* f) {
+  return real(f)->pMethods->xClose(real(f));
+}
+int read(sqlite3_file* f, void* to, int size, sqlite3_int64 at) {
+  return real(f)->pMethods->xRead(real(f), to, size, at);
+}
 int write(sqlite3_file* f, const void* from, int size, sqlite3_int64 at) {
   if (plan().kind == Kind::kTorn && points + 1 == plan().number) {
     real(f)->pMethods->xWrite(real(f), from, size / 2, at);
@@ -98,25 +107,47 @@ int sync(sqlite3_file* f, int flags) {
   const int code = pass();
   return code == SQLITE_OK || code == SQLITE_FULL ? real(f)->pMethods->xSync(real(f), flags) : code;
 }
-int file_size(sqlite3_file* f, sqlite3_int64* size) { return real(f)->pMethods->xFileSize(real(f), size); }
-int lock(sqlite3_file* f, int level) { return real(f)->pMethods->xLock(real(f), level); }
-int unlock(sqlite3_file* f, int level) { return real(f)->pMethods->xUnlock(real(f), level); }
-int reserved(sqlite3_file* f, int* answer) { return real(f)->pMethods->xCheckReservedLock(real(f), answer); }
-int control(sqlite3_file* f, int op, void* argument) { return real(f)->pMethods->xFileControl(real(f), op, argument); }
-int sector(sqlite3_file* f) { return real(f)->pMethods->xSectorSize(real(f)); }
-int traits(sqlite3_file* f) { return real(f)->pMethods->xDeviceCharacteristics(real(f)); }
+int file_size(sqlite3_file* f, sqlite3_int64* size) {
+  return real(f)->pMethods->xFileSize(real(f), size);
+}
+int lock(sqlite3_file* f, int level) {
+  return real(f)->pMethods->xLock(real(f), level);
+}
+int unlock(sqlite3_file* f, int level) {
+  return real(f)->pMethods->xUnlock(real(f), level);
+}
+int reserved(sqlite3_file* f, int* answer) {
+  return real(f)->pMethods->xCheckReservedLock(real(f), answer);
+}
+int control(sqlite3_file* f, int op, void* argument) {
+  return real(f)->pMethods->xFileControl(real(f), op, argument);
+}
+int sector(sqlite3_file* f) {
+  return real(f)->pMethods->xSectorSize(real(f));
+}
+int traits(sqlite3_file* f) {
+  return real(f)->pMethods->xDeviceCharacteristics(real(f));
+}
 int shm_map(sqlite3_file* f, int page, int size, int extend, void volatile** to) {
   return real(f)->pMethods->xShmMap(real(f), page, size, extend, to);
 }
-int shm_lock(sqlite3_file* f, int offset, int n, int flags) { return real(f)->pMethods->xShmLock(real(f), offset, n, flags); }
-void shm_barrier(sqlite3_file* f) { real(f)->pMethods->xShmBarrier(real(f)); }
-int shm_unmap(sqlite3_file* f, int remove) { return real(f)->pMethods->xShmUnmap(real(f), remove); }
+int shm_lock(sqlite3_file* f, int offset, int n, int flags) {
+  return real(f)->pMethods->xShmLock(real(f), offset, n, flags);
+}
+void shm_barrier(sqlite3_file* f) {
+  real(f)->pMethods->xShmBarrier(real(f));
+}
+int shm_unmap(sqlite3_file* f, int remove) {
+  return real(f)->pMethods->xShmUnmap(real(f), remove);
+}
 
-const sqlite3_io_methods kMethods = {
-    2, close, read, write, truncate, sync, file_size, lock, unlock, reserved, control, sector, traits,
-    shm_map, shm_lock, shm_barrier, shm_unmap, nullptr, nullptr};
+const sqlite3_io_methods kMethods = {2,        close,       read,      write,   truncate, sync,   file_size,
+                                     lock,     unlock,      reserved,  control, sector,   traits, shm_map,
+                                     shm_lock, shm_barrier, shm_unmap, nullptr, nullptr};
 
-sqlite3_vfs* system_vfs() { return sqlite3_vfs_find(nullptr); }
+sqlite3_vfs* system_vfs() {
+  return sqlite3_vfs_find(nullptr);
+}
 
 int open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out) {
   auto* ours = new (file) File();
@@ -127,7 +158,8 @@ int open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out
 
 int remove(sqlite3_vfs*, const char* name, int sync_folder) {
   const int code = pass();
-  return code == SQLITE_OK || code == SQLITE_FULL ? system_vfs()->xDelete(system_vfs(), name, sync_folder) : code;
+  return code == SQLITE_OK || code == SQLITE_FULL ? system_vfs()->xDelete(system_vfs(), name, sync_folder)
+                                                  : code;
 }
 
 const char* registered() {
@@ -146,12 +178,15 @@ const char* registered() {
 
 }  // namespace
 
-const char* vfs() { return plan().kind == Kind::kNone ? nullptr : registered(); }
+const char* vfs() {
+  return plan().kind == Kind::kNone ? nullptr : registered();
+}
 
 void point() {
   if (plan().kind == Kind::kTorn && points + 1 == plan().number) die();
   const int code = pass();
-  if (code == SQLITE_FULL) throw StorageError("the disk is full: nothing recorded is lost; make room and run again");
+  if (code == SQLITE_FULL)
+    throw StorageError("the disk is full: nothing recorded is lost; make room and run again");
   if (code != SQLITE_OK) throw StorageError("the store can't be written: an injected fault");
 }
 

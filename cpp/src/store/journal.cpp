@@ -6,8 +6,8 @@
 
 namespace headrace::sqlite {
 
-std::string event_hash(const std::string& previous, const std::string& run, std::int64_t sequence, std::int64_t at_ms,
-                       const EventRow& row) {
+std::string event_hash(const std::string& previous, const std::string& run, std::int64_t sequence,
+                       std::int64_t at_ms, const EventRow& row) {
   // Lengths before the parts: no two different events give the same bytes.
   std::string bytes = previous;
   for (const std::string& part :
@@ -19,14 +19,15 @@ std::string event_hash(const std::string& previous, const std::string& run, std:
 
 std::uint64_t item_seal(const ItemRow& row, std::int64_t first_run, std::int64_t gone_run) noexcept {
   const auto place = mix(static_cast<std::uint64_t>(row.id), mix(static_cast<std::uint64_t>(row.parent),
-                                                               static_cast<std::uint64_t>(row.sequence)));
+                                                                 static_cast<std::uint64_t>(row.sequence)));
   const auto runs = mix(static_cast<std::uint64_t>(first_run), static_cast<std::uint64_t>(gone_run));
   return mix(hash64(row.key), mix(place, runs));
 }
 
 void SqliteStore::append(Batch batch) {
   {
-    // After an error too: the journal's thread is the one that tells, so that no caller is called back under its locks.
+    // After an error too: the journal's thread is the one that tells, so that no caller is called back under
+    // its locks.
     const std::lock_guard lock(queue_lock_);
     queue_.push_back(std::move(batch));
   }
@@ -85,7 +86,8 @@ void SqliteStore::transaction(const std::function<void()>& body) {
     db_.execute("COMMIT");
   } catch (...) {
     // Some errors (a full disk among them) have rolled back already.
-    if (sqlite3_get_autocommit(db_.handle()) == 0) sqlite3_exec(db_.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
+    if (sqlite3_get_autocommit(db_.handle()) == 0)
+      sqlite3_exec(db_.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
     new_units_.clear();
     new_items_.clear();
     throw;
@@ -107,10 +109,14 @@ void SqliteStore::finish_group() {
     const bool mine = fence.bind(1, run_->pipeline).bind(2, run_->token).step();
     fence.reset();
     if (!mine) {
-      throw StateInconsistencyError("run " + run_->id + " has been taken over by another process: this write is refused");
+      throw StateInconsistencyError("run " + run_->id +
+                                    " has been taken over by another process: this write is refused");
     }
     cached("UPDATE run SET events=?2, event_head=?3 WHERE number=?1")
-        .bind(1, run_->number).bind(2, run_->events).bind(3, run_->event_head, false).run();
+        .bind(1, run_->number)
+        .bind(2, run_->events)
+        .bind(3, run_->event_head, false)
+        .run();
   }
   Statement& next = cached("UPDATE meta SET value=value+1 WHERE name='commits' RETURNING value");
   next.step();
@@ -135,7 +141,12 @@ void SqliteStore::write(const Batch& batch) {
       cached("DELETE FROM effect WHERE stage=?1 AND item=?2").bind(1, row.table).bind(2, row.item).run();
     } else {
       cached("INSERT OR REPLACE INTO effect VALUES(?1, ?2, ?3, ?4, ?5)")
-          .bind(1, row.table).bind(2, row.item).bind(3, row.input).bind(4, run_->number).bind(5, env_.now_ms()).run();
+          .bind(1, row.table)
+          .bind(2, row.item)
+          .bind(3, row.input)
+          .bind(4, run_->number)
+          .bind(5, env_.now_ms())
+          .run();
     }
   }
   for (const auto& [table, item] : batch.forgotten) {
@@ -149,15 +160,20 @@ void SqliteStore::write(const Batch& batch) {
   for (const StageRow& row : batch.stages) write_stage(row);
   for (const SampleRow& row : batch.samples) {
     cached("INSERT OR REPLACE INTO sample VALUES(?1, ?2, ?3, ?4)")
-        .bind(1, run_->number).bind(2, env_.now_ms()).bind(3, row.rss_bytes).bind(4, row.cpu_ms).run();
+        .bind(1, run_->number)
+        .bind(2, env_.now_ms())
+        .bind(3, row.rss_bytes)
+        .bind(4, row.cpu_ms)
+        .run();
   }
 }
 
 void SqliteStore::write_unit(const UnitRow& row) {
   const Checkpoint& unit = row.checkpoint;
   if (row.replaces) {
-    Statement& keep = cached("INSERT INTO history SELECT ?1, item, ?3, input, value, seal, run, micros FROM " +
-                             units_table(row.table) + " WHERE item=?2");
+    Statement& keep =
+        cached("INSERT INTO history SELECT ?1, item, ?3, input, value, seal, run, micros FROM " +
+               units_table(row.table) + " WHERE item=?2");
     keep.bind(1, row.table).bind(2, unit.item).bind(3, run_->number).run();
     cached("DELETE FROM " + units_table(row.table) + " WHERE item=?1").bind(1, unit.item).run();
     new_units_[row.table] -= db_.changes();
@@ -174,7 +190,8 @@ void SqliteStore::write_unit(const UnitRow& row) {
 
 void SqliteStore::write_item(const ItemRow& row) {
   Statement*& insert = item_inserts_[row.space];
-  if (!insert) insert = &cached("INSERT INTO " + items_table(row.space) + " VALUES(?1, ?2, ?3, ?4, ?5, NULL, ?6)");
+  if (!insert)
+    insert = &cached("INSERT INTO " + items_table(row.space) + " VALUES(?1, ?2, ?3, ?4, ?5, NULL, ?6)");
   insert->bind(1, row.id);
   row.parent ? insert->bind(2, row.parent) : insert->bind(2, nullptr);
   row.parent ? insert->bind(3, row.sequence) : insert->bind(3, nullptr);
@@ -190,13 +207,17 @@ void SqliteStore::write_gone(std::int64_t space, ItemId item) {
     new_items_[space] -= db_.changes();
     return;
   }
-  Statement& find = cached("SELECT parent, sequence, key, first_run FROM " + table + " WHERE id=?1 AND gone_run IS NULL");
+  Statement& find =
+      cached("SELECT parent, sequence, key, first_run FROM " + table + " WHERE id=?1 AND gone_run IS NULL");
   if (!find.bind(1, item).step()) return;
   const ItemRow row{space, item, find.integer(0), find.integer(1), find.text(2)};
   const std::int64_t first = find.integer(3);
   find.reset();
   cached("UPDATE " + table + " SET gone_run=?2, seal=?3 WHERE id=?1")
-      .bind(1, item).bind(2, run_->number).bind(3, item_seal(row, first, run_->number)).run();
+      .bind(1, item)
+      .bind(2, run_->number)
+      .bind(3, item_seal(row, first, run_->number))
+      .run();
 }
 
 void SqliteStore::write_event(const EventRow& row) {
@@ -214,13 +235,21 @@ void SqliteStore::write_stage(const StageRow& row) {
   Statement& insert = cached(
       "INSERT OR REPLACE INTO run_stage VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)");
   insert.bind(1, run_->number).bind(2, row.position).bind(3, row.name).bind(4, row.form).bind(5, row.status);
-  insert.bind(6, row.total).bind(7, row.executed).bind(8, row.skipped).bind(9, row.failed).bind(10, row.retries);
+  insert.bind(6, row.total)
+      .bind(7, row.executed)
+      .bind(8, row.skipped)
+      .bind(9, row.failed)
+      .bind(10, row.retries);
   insert.bind(11, row.seconds).bind(12, row.first_ms).bind(13, row.last_ms).bind(14, row.latency).run();
 }
 
 void SqliteStore::write_failure(const FailureRow& row) {
   Statement& insert = cached("INSERT OR REPLACE INTO failure VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
-  insert.bind(1, run_->number).bind(2, row.stage).bind(3, row.key).bind(4, row.category).bind(5, row.error_type);
+  insert.bind(1, run_->number)
+      .bind(2, row.stage)
+      .bind(3, row.key)
+      .bind(4, row.category)
+      .bind(5, row.error_type);
   insert.bind(6, row.message).bind(7, row.traceback).bind(8, row.attempts).bind(9, env_.now_ms()).run();
 }
 

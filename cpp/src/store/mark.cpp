@@ -42,7 +42,8 @@ std::int64_t Mark::read() const {
     const bool unused = slot.commit == 0 && slot.check == 0;
     if (slot.valid() && !unused) last = std::max(last, slot.commit);
   }
-  if (last < 0) throw CheckpointCorruptionError("the file " + path_ + " is damaged: restore the store from a copy");
+  if (last < 0)
+    throw CheckpointCorruptionError("the file " + path_ + " is damaged: restore the store from a copy");
   return last;
 }
 

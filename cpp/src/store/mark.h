@@ -6,9 +6,9 @@
 namespace headrace::sqlite {
 
 /// The high-water mark: the number of the last commit that was acknowledged, kept outside the database.
-/// SQLite takes the rest of a write-ahead log behind a flipped bit for absent, without a word; a database that is
-/// behind its mark has lost commits. Two slots written in turn: a kill between bytes spoils one at most.
-/// Never synced: it guards against damage, the database itself against power loss.
+/// SQLite takes the rest of a write-ahead log behind a flipped bit for absent, without a word; a database
+/// that is behind its mark has lost commits. Two slots written in turn: a kill between bytes spoils one at
+/// most. Never synced: it guards against damage, the database itself against power loss.
 class Mark {
  public:
   explicit Mark(const std::string& path, bool writable);
@@ -16,7 +16,8 @@ class Mark {
   Mark& operator=(const Mark&) = delete;
   ~Mark();
 
-  /// Last acknowledged commit; 0 where the file is new. CheckpointCorruptionError where both slots are damaged.
+  /// Last acknowledged commit; 0 where the file is new. CheckpointCorruptionError where both slots are
+  /// damaged.
   std::int64_t read() const;
   void write(std::int64_t commit) const noexcept;
 

@@ -53,13 +53,17 @@ std::int64_t pragma(Connection& db, const std::string& name) {
 
 void check_ours(Connection& db, const std::string& path) {
   if (pragma(db, "application_id") != kApplicationId) {
-    throw StorageError("not a headrace store (" + path + "): it is some other SQLite file; give another path");
+    throw StorageError("not a headrace store (" + path +
+                       "): it is some other SQLite file; give another path");
   }
   const std::int64_t version = pragma(db, "user_version");
-  if (version < 1) throw StorageError("the store " + path + " says it has format " + std::to_string(version) + ": it is damaged");
+  if (version < 1)
+    throw StorageError("the store " + path + " says it has format " + std::to_string(version) +
+                       ": it is damaged");
   if (version > kSchemaVersion) {
-    throw StorageError("the store " + path + " has format " + std::to_string(version) + ", this headrace knows up to " +
-                       std::to_string(kSchemaVersion) + ": upgrade headrace");
+    throw StorageError("the store " + path + " has format " + std::to_string(version) +
+                       ", this headrace knows up to " + std::to_string(kSchemaVersion) +
+                       ": upgrade headrace");
   }
 }
 
@@ -88,8 +92,12 @@ void prepare_schema(Connection& db, const std::string& path, bool network) {
   if (blank) create_all(db);
 }
 
-std::string units_table(std::int64_t id) { return "units_" + std::to_string(id); }
-std::string items_table(std::int64_t id) { return "items_" + std::to_string(id); }
+std::string units_table(std::int64_t id) {
+  return "units_" + std::to_string(id);
+}
+std::string items_table(std::int64_t id) {
+  return "items_" + std::to_string(id);
+}
 
 void create_units_table(Connection& db, std::int64_t id) {
   db.execute("CREATE TABLE IF NOT EXISTS " + units_table(id) +
@@ -102,21 +110,23 @@ void create_items_table(Connection& db, std::int64_t id, bool children) {
   db.execute("CREATE TABLE IF NOT EXISTS " + name +
              "(id INTEGER PRIMARY KEY, parent INTEGER, sequence INTEGER, key TEXT NOT NULL, "
              "first_run INTEGER NOT NULL, gone_run INTEGER, seal INTEGER NOT NULL)");
-  if (children) db.execute("CREATE INDEX IF NOT EXISTS " + name + "_parent ON " + name + "(parent, sequence)");
+  if (children)
+    db.execute("CREATE INDEX IF NOT EXISTS " + name + "_parent ON " + name + "(parent, sequence)");
 }
 
 void rebuild_results_view(Connection& db) {
   std::string view = "CREATE VIEW results AS ";
   const Table stages = db.query(
       "SELECT s.id, p.name, s.name, s.space FROM stage s JOIN pipeline p ON p.id=s.pipeline "
-      "WHERE s.form NOT LIKE '%:parents' ORDER BY s.id", {});
+      "WHERE s.form NOT LIKE '%:parents' ORDER BY s.id",
+      {});
   for (const auto& row : stages.rows) {
     const auto id = std::get<std::int64_t>(row[0]);
     const auto space = std::get<std::int64_t>(row[3]);
     const std::string keys = space ? " LEFT JOIN " + items_table(space) + " i ON i.id=u.item" : "";
     view += "SELECT p.name AS pipeline, s.name AS stage, " + std::string(space ? "i.key" : "NULL") +
-            " AS key, u.value AS value, u.run AS run, u.micros AS micros FROM " + units_table(id) + " u" + keys +
-            " JOIN stage s ON s.id=" + std::to_string(id) + " JOIN pipeline p ON p.id=s.pipeline" +
+            " AS key, u.value AS value, u.run AS run, u.micros AS micros FROM " + units_table(id) + " u" +
+            keys + " JOIN stage s ON s.id=" + std::to_string(id) + " JOIN pipeline p ON p.id=s.pipeline" +
             (space ? " WHERE i.gone_run IS NULL" : "") + " UNION ALL ";
   }
   view += "SELECT NULL, NULL, NULL, NULL, NULL, NULL WHERE 0";

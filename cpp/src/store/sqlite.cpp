@@ -21,9 +21,11 @@ void fail(sqlite3* db, const std::string& doing) {
     case SQLITE_CANTOPEN:
       throw StorageError("the store can't be opened" + where + ": " + detail);
     case SQLITE_NOTADB:
-      throw StorageError("not a headrace store" + where + ": the file is something else, or damaged at its start");
+      throw StorageError("not a headrace store" + where +
+                         ": the file is something else, or damaged at its start");
     case SQLITE_CORRUPT:
-      throw CheckpointCorruptionError("the store is damaged" + where + ": " + detail + "; restore it from a copy");
+      throw CheckpointCorruptionError("the store is damaged" + where + ": " + detail +
+                                      "; restore it from a copy");
     case SQLITE_IOERR:
       throw StorageError("the store can't be read or written" + where + ": " + detail);
     case SQLITE_TOOBIG:
@@ -35,8 +37,8 @@ void fail(sqlite3* db, const std::string& doing) {
 
 Statement::Statement(sqlite3* db, const std::string& sql) : db_(db) {
   sqlite3_stmt* handle = nullptr;
-  const int code = sqlite3_prepare_v3(db, sql.c_str(), static_cast<int>(sql.size()) + 1, SQLITE_PREPARE_PERSISTENT,
-                                      &handle, nullptr);
+  const int code = sqlite3_prepare_v3(db, sql.c_str(), static_cast<int>(sql.size()) + 1,
+                                      SQLITE_PREPARE_PERSISTENT, &handle, nullptr);
   handle_.reset(handle);
   if (code != SQLITE_OK) fail(db, "can't prepare '" + sql + "'");
 }
@@ -58,8 +60,9 @@ Statement& Statement::bind(int index, std::nullptr_t) {
 
 Statement& Statement::bind(int index, std::string_view bytes, bool text) {
   const char* data = bytes.data() ? bytes.data() : "";
-  const int code = text ? sqlite3_bind_text64(handle_.get(), index, data, bytes.size(), SQLITE_STATIC, SQLITE_UTF8)
-                        : sqlite3_bind_blob64(handle_.get(), index, data, bytes.size(), SQLITE_STATIC);
+  const int code =
+      text ? sqlite3_bind_text64(handle_.get(), index, data, bytes.size(), SQLITE_STATIC, SQLITE_UTF8)
+           : sqlite3_bind_blob64(handle_.get(), index, data, bytes.size(), SQLITE_STATIC);
   if (code != SQLITE_OK) fail(db_, "can't bind");
   return *this;
 }
@@ -88,7 +91,9 @@ std::string_view Statement::bytes(int column) const noexcept {
   return {data ? data : "", static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column))};
 }
 
-std::string Statement::text(int column) const { return std::string(bytes(column)); }
+std::string Statement::text(int column) const {
+  return std::string(bytes(column));
+}
 
 Cell Statement::cell(int column) const {
   switch (type(column)) {
@@ -106,9 +111,10 @@ Cell Statement::cell(int column) const {
 }
 
 Connection::Connection(const std::string& path, Mode mode) {
-  const int flags = SQLITE_OPEN_NOMUTEX |
-                    (mode == Mode::kCreate ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
-                                           : (mode == Mode::kWrite ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY));
+  const int flags =
+      SQLITE_OPEN_NOMUTEX |
+      (mode == Mode::kCreate ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+                             : (mode == Mode::kWrite ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY));
   sqlite3* handle = nullptr;
   const int code = sqlite3_open_v2(path.c_str(), &handle, flags, fault::vfs());
   handle_.reset(handle);
@@ -125,7 +131,8 @@ void Connection::execute(const std::string& sql) {
 
 Table Connection::query(const std::string& sql, const std::vector<Cell>& arguments) {
   Statement statement = prepare(sql);
-  for (std::size_t i = 0; i < arguments.size(); ++i) statement.bind_cell(static_cast<int>(i) + 1, arguments[i]);
+  for (std::size_t i = 0; i < arguments.size(); ++i)
+    statement.bind_cell(static_cast<int>(i) + 1, arguments[i]);
   Table table;
   for (int i = 0; i < statement.columns(); ++i) table.columns.emplace_back(statement.name(i));
   while (statement.step()) {

@@ -28,7 +28,10 @@ class Statement {
 
   /// True: a row is there. False: done, and reset.
   bool step();
-  void run() { while (step()) {} }
+  void run() {
+    while (step()) {
+    }
+  }
   void reset() noexcept { sqlite3_reset(handle_.get()); }
 
   std::int64_t integer(int column) const noexcept { return sqlite3_column_int64(handle_.get(), column); }

@@ -18,9 +18,10 @@ namespace {
 
 /// Makes the file 0600 before SQLite does it with the umask's rights; -wal and -shm take theirs from it.
 std::string prepare_file(const std::string& path, bool create) {
-  struct stat info {};
+  struct stat info{};
   if (::stat(path.c_str(), &info) == 0) {
-    if (S_ISDIR(info.st_mode)) throw StorageError("the store " + path + " is a folder: give the path of a file");
+    if (S_ISDIR(info.st_mode))
+      throw StorageError("the store " + path + " is a folder: give the path of a file");
     return path;
   }
   if (!create) throw StorageError("there is no store at " + path);
@@ -33,7 +34,10 @@ std::string prepare_file(const std::string& path, bool create) {
 }  // namespace
 
 SqliteStore::SqliteStore(std::string path, bool create, const Env& env)
-    : path_(prepare_file(path, create)), env_(env), db_(path_, Mode::kWrite), blobs_(path_ + "-blobs", env),
+    : path_(prepare_file(path, create)),
+      env_(env),
+      db_(path_, Mode::kWrite),
+      blobs_(path_ + "-blobs", env),
       mark_(path_ + "-mark", true) {
   prepare_schema(db_, path_, !env.network_file_system(path_).empty());
   check_mark();
@@ -53,8 +57,9 @@ void SqliteStore::check_mark() {
   const Table meta = db_.query("SELECT value FROM meta WHERE name='commits'", {});
   commit_number_ = std::get<std::int64_t>(meta.rows.at(0).at(0));
   if (commit_number_ < acknowledged) {
-    throw CheckpointCorruptionError("the store " + path_ + " has lost " + std::to_string(acknowledged - commit_number_) +
-                                    " acknowledged commits (its write-ahead log is damaged): restore it from a copy");
+    throw CheckpointCorruptionError(
+        "the store " + path_ + " has lost " + std::to_string(acknowledged - commit_number_) +
+        " acknowledged commits (its write-ahead log is damaged): restore it from a copy");
   }
 }
 
@@ -63,7 +68,8 @@ std::int64_t SqliteStore::execute(const std::string& sql, const std::vector<Cell
   std::int64_t changed = 0;
   transaction([&] {
     Statement statement = db_.prepare(sql);
-    for (std::size_t i = 0; i < arguments.size(); ++i) statement.bind_cell(static_cast<int>(i) + 1, arguments[i]);
+    for (std::size_t i = 0; i < arguments.size(); ++i)
+      statement.bind_cell(static_cast<int>(i) + 1, arguments[i]);
     statement.run();
     changed = db_.changes();
   });
@@ -71,17 +77,21 @@ std::int64_t SqliteStore::execute(const std::string& sql, const std::vector<Cell
 }
 
 bool SqliteStore::active(std::int64_t run) {
-  const Table found = make_reader(path_, env_)->query("SELECT pipeline FROM run WHERE number=?1 AND status='running'", {run});
+  const Table found =
+      make_reader(path_, env_)->query("SELECT pipeline FROM run WHERE number=?1 AND status='running'", {run});
   return !found.rows.empty() && env_.lease_held(lease_path(), std::get<std::int64_t>(found.rows[0][0]));
 }
 
-std::unique_ptr<Reader> SqliteStore::reader() { return make_reader(path_, env_); }
+std::unique_ptr<Reader> SqliteStore::reader() {
+  return make_reader(path_, env_);
+}
 
 }  // namespace sqlite
 
 std::shared_ptr<RunStore> open_store(const std::string& location, bool create, const Env& env) {
   if (location.rfind("postgresql://", 0) == 0) {
-    throw ConfigurationError("a PostgreSQL run store is not available in this version: give the path of a file");
+    throw ConfigurationError(
+        "a PostgreSQL run store is not available in this version: give the path of a file");
   }
   return std::make_shared<sqlite::SqliteStore>(location, create, env);
 }

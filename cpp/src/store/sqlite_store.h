@@ -100,8 +100,8 @@ class SqliteStore final : public RunStore {
 std::unique_ptr<Reader> make_reader(const std::string& path, const Env& env);
 
 /// Hash of one event over the hash before it.
-std::string event_hash(const std::string& previous, const std::string& run, std::int64_t sequence, std::int64_t at_ms,
-                       const EventRow& row);
+std::string event_hash(const std::string& previous, const std::string& run, std::int64_t sequence,
+                       std::int64_t at_ms, const EventRow& row);
 
 /// Checksum of an item's row.
 std::uint64_t item_seal(const ItemRow& row, std::int64_t first_run, std::int64_t gone_run) noexcept;

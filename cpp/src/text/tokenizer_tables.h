@@ -7,13 +7,13 @@
 // What the `tokenizers` package does with each code point. See tools/tokenizer_tables.py.
 namespace headrace::text {
 
-inline constexpr uint8_t kCleanRemoved = 1;  ///< BertNormalizer, clean_text: dropped
-inline constexpr uint8_t kCleanBlank = 2;    ///< BertNormalizer, clean_text: becomes a blank
-inline constexpr uint8_t kChinese = 4;       ///< BertNormalizer, handle_chinese_chars: a word of its own
-inline constexpr uint8_t kPunctuation = 8;   ///< BertPreTokenizer: a word of its own
-inline constexpr uint8_t kTokenBlank = 16;   ///< White_Space
-inline constexpr uint8_t kLetter = 32;       ///< \p{L}
-inline constexpr uint8_t kNumber = 64;       ///< \p{N}
+inline constexpr uint8_t kCleanRemoved = 1;    ///< BertNormalizer, clean_text: dropped
+inline constexpr uint8_t kCleanBlank = 2;      ///< BertNormalizer, clean_text: becomes a blank
+inline constexpr uint8_t kChinese = 4;         ///< BertNormalizer, handle_chinese_chars: a word of its own
+inline constexpr uint8_t kPunctuation = 8;     ///< BertPreTokenizer: a word of its own
+inline constexpr uint8_t kTokenBlank = 16;     ///< White_Space
+inline constexpr uint8_t kLetter = 32;         ///< \p{L}
+inline constexpr uint8_t kNumber = 64;         ///< \p{N}
 inline constexpr uint8_t kStrippedMark = 128;  ///< BertNormalizer, strip_accents: dropped
 
 extern const uint8_t kTokenizerIndex[];
@@ -31,7 +31,8 @@ extern const int64_t kCombiningSize;
 
 inline uint8_t tokenizer_bits(uint32_t code) {
   if (code > 0x10FFFF) return 0;
-  return kTokenizerData[(kTokenizerIndex[code >> kBlockBits] << kBlockBits) | (code & ((1u << kBlockBits) - 1))];
+  return kTokenizerData[(kTokenizerIndex[code >> kBlockBits] << kBlockBits) |
+                        (code & ((1u << kBlockBits) - 1))];
 }
 
 }  // namespace headrace::text

@@ -99,5 +99,3 @@ def _check(guard: Guard, scope: RunScope, stage: str, key: str, size: int, last:
         return
     scope.remember(f"refused:{stage}:{key}", size)
     raise GuardError(f"{reason}; if that is right, approve it: `headrace approve {scope.pipeline} {stage}`")
-
-

@@ -13,7 +13,17 @@ from typing import Any, Literal
 from headrace import errors
 from headrace._internal.redaction import HIDDEN, hide_home, hide_secrets, redact, register_secret, register_secrets
 
-__all__ = ["HIDDEN", "Category", "categorise", "describe", "redact", "register_secret", "register_secrets", "sanitise", "traceback_text"]
+__all__ = [
+    "HIDDEN",
+    "Category",
+    "categorise",
+    "describe",
+    "redact",
+    "register_secret",
+    "register_secrets",
+    "sanitise",
+    "traceback_text",
+]
 
 Category = Literal["transient", "permanent", "resource", "configuration", "code"]
 

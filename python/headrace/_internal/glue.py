@@ -8,8 +8,8 @@ from typing import Any
 
 from headrace._core import UnitView
 from headrace._internal import codecs, failures
-from headrace._internal.process import RemoteError
 from headrace._internal.keys import children_of, key_from_json, key_to_json
+from headrace._internal.process import RemoteError
 from headrace.context import Context
 from headrace.errors import CancelledError, ConfigurationError
 from headrace.types import Empty, Failed, Item, Key, Ok, Retry

@@ -86,7 +86,7 @@ class Nursery:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-            assert self._control is not None, "the nursery is opened before the run starts"  # noqa: S101
+            assert self._control is not None, "the nursery is opened before the run starts"
             ours, theirs = socket.socketpair()
             socket.send_fds(self._control, [b"w"], [theirs.fileno()])
             theirs.close()
@@ -134,7 +134,9 @@ def in_process(stage: Stage, glue: StageGlue, nursery: Nursery) -> Callable[...,
     return run
 
 
-def _converse(worker: Worker, scope: RunScope, ctx: Context, stage: str, values: list[Any], timeout: float | None) -> Any:
+def _converse(
+    worker: Worker, scope: RunScope, ctx: Context, stage: str, values: list[Any], timeout: float | None
+) -> Any:
     view = ctx._view
     send(worker.channel, {"stage": stage, "key": view.key, "attempt": view.attempt, "values": values})
     deadline = None if timeout is None else time.monotonic() + timeout

@@ -61,7 +61,9 @@ def progress_report(stages: Sequence[StageReport], elapsed: float, warnings: int
     current = next((s.name for s in stages if s.status == Status.RUNNING and s.done < s.total), None)
     if current is None:
         current = next((s.name for s in stages if s.status == Status.RUNNING), None)
-    left = [_remaining(stage, elapsed) for stage in counted if stage.status == Status.RUNNING and stage.done < stage.total]
+    left = [
+        _remaining(stage, elapsed) for stage in counted if stage.status == Status.RUNNING and stage.done < stage.total
+    ]
     known = [seconds for seconds in left if seconds is not None]
     return ProgressReport(
         current_stage=current,

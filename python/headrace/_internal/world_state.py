@@ -37,7 +37,9 @@ class WorldState:
             with world.Watch(stage.function) as watch:
                 value = function(ctx)
             seen = json.dumps({"run": self.run_number(), "world": watch.snapshot()})
-            self._core.execute("INSERT OR REPLACE INTO state VALUES(?, ?, ?)", (self._owner, f"world:{stage.name}", seen))
+            self._core.execute(
+                "INSERT OR REPLACE INTO state VALUES(?, ?, ?)", (self._owner, f"world:{stage.name}", seen)
+            )
             return value
 
         return look

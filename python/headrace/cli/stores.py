@@ -41,7 +41,14 @@ def add_named_parser(subparsers: Any, name: str) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Run the command that was called."""
     store = open_store(args.store)
-    commands = {"runs": _runs, "show": _show, "events": _events, "verify": _verify, "prune": _prune, "approve": _approve}
+    commands = {
+        "runs": _runs,
+        "show": _show,
+        "events": _events,
+        "verify": _verify,
+        "prune": _prune,
+        "approve": _approve,
+    }
     return commands[args.command](store, args)
 
 
@@ -59,7 +66,8 @@ def _show(store: Store, args: argparse.Namespace) -> int:
     entry = store.run(args.run_id)
     print(f"{entry.id} of '{entry.pipeline}': {entry.status} {entry.message}".rstrip())
     for stage in entry.stages:
-        print(f"  {stage.name:<20} {stage.status:<9} {stage.executed} executed, {stage.skipped} skipped, {stage.failed} failed")
+        counts = f"{stage.executed} executed, {stage.skipped} skipped, {stage.failed} failed"
+        print(f"  {stage.name:<20} {stage.status:<9} {counts}")
     for failure in entry.failures:
         print(f"  ! {failure.stage} {failure.key!r}: {failure.error_type}: {failure.message}")
     return 0

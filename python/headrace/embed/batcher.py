@@ -62,7 +62,7 @@ class Batcher:
         ConfigurationError: A setting is out of range, or ``embed`` is neither an embedder nor a function.
     """
 
-    def __init__(  # noqa: PLR0917 - the public contract
+    def __init__(
         self,
         embed: Embedder | Callable[[list[str]], ArrayLike],
         max_tokens: int | None = None,

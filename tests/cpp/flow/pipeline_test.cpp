@@ -82,7 +82,8 @@ TEST(Pipeline, FormsNeedTheirPlaces) {
   EXPECT_NE(refusal(pipeline).find("needs over="), std::string::npos);
   pipeline.add(map("work", "items"));
   EXPECT_EQ(refusal(pipeline), "");
-  auto batch = native::batch("batch", "work", 0, [](const Context&, const std::vector<Json>& values) { return values; });
+  auto batch = native::batch("batch", "work", 0,
+                             [](const Context&, const std::vector<Json>& values) { return values; });
   pipeline.add(batch);
   EXPECT_NE(refusal(pipeline).find("size"), std::string::npos);
 }

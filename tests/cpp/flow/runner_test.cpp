@@ -66,7 +66,8 @@ class RunnerTest : public Folder {
     }));
     pipeline.add(native::batch("plus", "double", 7, [](const Context&, const std::vector<Json>& values) {
       std::vector<Json> answers;
-      for (const Json& value : values) answers.emplace_back(value.get<int>() + static_cast<int>(values.size()) * 0 + 1);
+      for (const Json& value : values)
+        answers.emplace_back(value.get<int>() + static_cast<int>(values.size()) * 0 + 1);
       return answers;
     }));
     pipeline.add(native::flat_map("parts", "double", [](const Context&, const Json& n) {
@@ -74,8 +75,10 @@ class RunnerTest : public Folder {
       for (int i = 0; i < n.get<int>() % 4; ++i) children.emplace_back("c" + std::to_string(i), i);
       return children;
     }));
-    pipeline.add(native::group("families", "parts", "items", [](const Context&, const Keyed& parts) { return Json(parts.size()); }));
-    pipeline.add(native::step("total", [](const Context& ctx) { return ctx.with("done", true); })).after = {"plus", "families"};
+    pipeline.add(native::group("families", "parts", "items",
+                               [](const Context&, const Keyed& parts) { return Json(parts.size()); }));
+    pipeline.add(native::step("total", [](const Context& ctx) { return ctx.with("done", true); })).after = {
+        "plus", "families"};
     return pipeline;
   }
 
@@ -201,7 +204,8 @@ TEST_F(RunnerTest, AStuckUnitIsAbandonedAndTheOthersGoOn) {
     return n;
   }));
   work.policy.timeout = 0.2;
-  work.policy.serial = true;  // short units that one worker does at a time: the stuck one must not bar the rest
+  work.policy.serial =
+      true;  // short units that one worker does at a time: the stuck one must not bar the rest
   const auto runner = run(pipeline);
   EXPECT_EQ(runner->status(), RunStatus::kPartial);
   ASSERT_EQ(runner->failures().size(), 1U);
@@ -322,7 +326,8 @@ TEST_F(RunnerTest, ADamagedRecordStopsTheRunWithItsError) {
   run(every_form());
   const auto reader = open_store(path())->reader();
   const auto table = reader->query("SELECT id FROM stage WHERE name='double'").rows.at(0)[0];
-  open_store(path())->execute("UPDATE units_" + std::to_string(std::get<std::int64_t>(table)) + " SET value='99' WHERE item=7");
+  open_store(path())->execute("UPDATE units_" + std::to_string(std::get<std::int64_t>(table)) +
+                              " SET value='99' WHERE item=7");
   const auto runner = run(every_form());
   EXPECT_EQ(runner->status(), RunStatus::kFailed);
   ASSERT_TRUE(runner->error());

@@ -127,7 +127,9 @@ TEST_F(RunStoreTest, RefusingACheckLeavesNoTrace) {
   EXPECT_THROW(store->begin_run(spec), ConfigurationError);
   const auto reader = store->reader();
   EXPECT_EQ(std::get<std::int64_t>(reader->query("SELECT count(*) FROM run").rows[0][0]), 1);
-  EXPECT_EQ(std::get<std::string>(reader->query("SELECT fingerprint FROM stage WHERE name='work'").rows[0][0]), R"({"code":"b"})");
+  EXPECT_EQ(
+      std::get<std::string>(reader->query("SELECT fingerprint FROM stage WHERE name='work'").rows[0][0]),
+      R"({"code":"b"})");
 }
 
 TEST_F(RunStoreTest, HistoryKeepsWhatWasReplaced) {
@@ -150,7 +152,8 @@ TEST_F(RunStoreTest, PruneForgetsRunsHistoryItemsAndBlobs) {
   fill(path(), 2);
   const auto store = open_store(path());
   const Claim second = store->begin_run(two_stages());
-  Batch batch = record(second, 3, "small now", true);  // it was the large one: its blob has no owner but the history
+  Batch batch =
+      record(second, 3, "small now", true);  // it was the large one: its blob has no owner but the history
   batch.gone.emplace_back(second.stages[1].space, 1);
   store->append(std::move(batch));
   store->end_run("succeeded", "");
@@ -308,7 +311,8 @@ TEST_F(RunStoreTest, EveryCallFromManyThreadsAtOnce) {
     const auto reader = store->reader();
     for (int i = 0; i < 50; ++i) {
       reader->find(claim.stages[1].units, i + 1, hash64(key_of(i + 1)));
-      store->execute("INSERT OR REPLACE INTO state VALUES('test', ?, ?)", {std::string("n"), std::int64_t{i}});
+      store->execute("INSERT OR REPLACE INTO state VALUES('test', ?, ?)",
+                     {std::string("n"), std::int64_t{i}});
     }
   });
   for (auto& thread : threads) thread.join();

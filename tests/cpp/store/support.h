@@ -49,7 +49,9 @@ inline RunSpec two_stages(const std::string& pipeline = "test") {
   return spec;
 }
 
-inline std::string key_of(ItemId item) { return "\"k" + std::to_string(item) + "\""; }
+inline std::string key_of(ItemId item) {
+  return "\"k" + std::to_string(item) + "\"";
+}
 
 /// The record of one item of "work", with the row of the item.
 inline Batch record(const Claim& claim, ItemId item, const std::string& value, bool replaces = false) {
@@ -59,7 +61,8 @@ inline Batch record(const Claim& claim, ItemId item, const std::string& value, b
   if (!replaces) batch.items.push_back({table.space, item, 0, 0, key});
   UnitRow unit;
   unit.table = table.units;
-  unit.checkpoint = {item, 7, value.size() > 60'000 ? Value::blob(value) : Value::json("\"" + value + "\""), 0, 5};
+  unit.checkpoint = {item, 7, value.size() > 60'000 ? Value::blob(value) : Value::json("\"" + value + "\""),
+                     0, 5};
   unit.key_hash = hash64(key);
   unit.replaces = replaces;
   batch.units.push_back(std::move(unit));

@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import headrace as hr
 import pytest
+
+import headrace as hr
 import scripts
 
 

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-import headrace as hr
 import pytest
+
+import headrace as hr
 import scripts
 
 PUBLISH = """

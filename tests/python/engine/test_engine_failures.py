@@ -6,8 +6,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import headrace as hr
 import pytest
+
+import headrace as hr
 
 
 def numbers_pipeline(name: str = "numbers") -> tuple[hr.Pipeline, Any]:
@@ -35,7 +36,12 @@ def test_a_unit_that_fails_becomes_a_dead_letter_and_the_rest_goes_on(tmp_path: 
     assert run.status is hr.Status.PARTIAL
     assert run.results(plus) == {"one": 2.0, "two": 1.5}
     (failure,) = run.failures
-    assert (failure.stage, failure.key, failure.error_type, failure.attempts) == ("inverse", "zero", "ZeroDivisionError", 1)
+    assert (failure.stage, failure.key, failure.error_type, failure.attempts) == (
+        "inverse",
+        "zero",
+        "ZeroDivisionError",
+        1,
+    )
     assert failure.message == "division by zero"
     assert failure.category == "code"
     report = {stage.name: stage for stage in run.stages}

@@ -6,8 +6,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import headrace as hr
 import pytest
+
+import headrace as hr
 import scripts
 
 
@@ -70,7 +71,9 @@ def test_a_cancelled_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     straight = interrupted(Counter(), tmp_path).run(store=tmp_path / "other.db", seed=3)
     assert resumed.results("second") == straight.results("second")
     assert resumed.results("total") == straight.results("total")
-    assert straight.results("second") != interrupted(Counter(), tmp_path).run(store=tmp_path / "third.db", seed=4).results("second")
+    assert straight.results("second") != interrupted(Counter(), tmp_path).run(
+        store=tmp_path / "third.db", seed=4
+    ).results("second")
 
 
 def test_resume_by_id_and_never(tmp_path: Path) -> None:

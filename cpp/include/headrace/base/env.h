@@ -20,8 +20,8 @@ class Lease {
   virtual ~Lease() = default;
 };
 
-/// Every touch of the operating system by the store that isn't SQLite's own: tests replace it to make it fail.
-/// Thread-safe. Paths are UTF-8.
+/// Every touch of the operating system by the store that isn't SQLite's own: tests replace it to make it
+/// fail. Thread-safe. Paths are UTF-8.
 class Env {
  public:
   virtual ~Env() = default;

@@ -27,7 +27,9 @@ class PipelineError : public Error {
 class StageError : public PipelineError {
  public:
   StageError(std::string stage, std::string key, const std::string& message)
-      : PipelineError("stage '" + stage + "', item " + key + ": " + message), stage_(std::move(stage)), key_(std::move(key)) {}
+      : PipelineError("stage '" + stage + "', item " + key + ": " + message),
+        stage_(std::move(stage)),
+        key_(std::move(key)) {}
   const std::string& stage() const noexcept { return stage_; }
   const std::string& key() const noexcept { return key_; }
 

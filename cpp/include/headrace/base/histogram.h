@@ -6,7 +6,8 @@
 
 namespace headrace {
 
-/// Latencies in microseconds in logarithmic buckets (4 a power of two: within 19 % of the truth). Not thread-safe.
+/// Latencies in microseconds in logarithmic buckets (4 a power of two: within 19 % of the truth). Not
+/// thread-safe.
 class Histogram {
  public:
   void add(std::int64_t micros, std::int64_t count = 1) noexcept {
@@ -15,7 +16,9 @@ class Histogram {
     total_ += micros * count;
   }
   std::int64_t count() const noexcept { return count_; }
-  double mean() const noexcept { return count_ ? static_cast<double>(total_) / static_cast<double>(count_) : 0; }
+  double mean() const noexcept {
+    return count_ ? static_cast<double>(total_) / static_cast<double>(count_) : 0;
+  }
   /// Upper edge of the bucket that holds the quantile, e.g. 0.95.
   std::int64_t quantile(double q) const noexcept {
     auto left = static_cast<std::int64_t>(q * static_cast<double>(count_));

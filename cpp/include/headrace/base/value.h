@@ -9,8 +9,8 @@
 
 namespace headrace {
 
-/// An encoded, immutable value: JSON text, or a binary blob of a codec. What flows between stages and what the
-/// journal keeps are the same bytes, so that a resumed run sees exactly what an uninterrupted one saw.
+/// An encoded, immutable value: JSON text, or a binary blob of a codec. What flows between stages and what
+/// the journal keeps are the same bytes, so that a resumed run sees exactly what an uninterrupted one saw.
 /// Copies share the bytes; many values may live in one allocation (`owner`). Safe to share between threads.
 class Value {
  public:

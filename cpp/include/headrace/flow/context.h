@@ -8,8 +8,9 @@
 
 namespace headrace {
 
-/// What a native stage may see: the run, the unit's key, and named values. Immutable: `with` answers a new context
-/// that shares all that came before, in O(1) whatever its size. Cheap to copy; safe to share between threads.
+/// What a native stage may see: the run, the unit's key, and named values. Immutable: `with` answers a new
+/// context that shares all that came before, in O(1) whatever its size. Cheap to copy; safe to share between
+/// threads.
 class Context {
  public:
   Context(const RunInfo& run, std::string key, int attempt = 1);

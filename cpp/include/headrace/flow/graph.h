@@ -9,8 +9,9 @@
 
 namespace headrace {
 
-/// A graph of native tasks run in the order of their edges: for work inside one process that needs no journal.
-/// Built by one thread; `run` may be called again when it has returned. Some 30 ns a node beside its own work.
+/// A graph of native tasks run in the order of their edges: for work inside one process that needs no
+/// journal. Built by one thread; `run` may be called again when it has returned. Some 30 ns a node beside its
+/// own work.
 class Graph {
  public:
   using Node = std::uint32_t;
@@ -26,8 +27,8 @@ class Graph {
   void edge(Node before, Node after);
   std::size_t size() const noexcept { return works_.size(); }
 
-  /// Runs every node once on `threads` threads (the caller's among them). The first exception of a node stops the
-  /// rest and is thrown; WorkflowValidationError where a cycle keeps nodes from running.
+  /// Runs every node once on `threads` threads (the caller's among them). The first exception of a node stops
+  /// the rest and is thrown; WorkflowValidationError where a cycle keeps nodes from running.
   void run(int threads = 1, const CancelToken& cancel = {});
 
   /// Nodes so that each comes after all before it, ties by number; a cycle's nodes are left out.

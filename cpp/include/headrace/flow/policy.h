@@ -32,12 +32,12 @@ struct StagePolicy {
   double timeout = 0;  ///< seconds a unit may take; 0: no limit
   Trigger trigger = Trigger::kOnSuccess;
   OnError on_error = OnError::kCollect;
-  int workers = 0;     ///< most units at once; 0: as many as there are cores
-  int size = 64;       ///< batch: most items in a group
-  bool effect = false;     ///< changes the outside world: intent before, outcome after
-  bool removes = false;    ///< has something to do for items that the source no longer has
-  bool guarded = false;    ///< wants to see the record that its result would replace
-  bool serial = false;     ///< its short units gain nothing from a second thread (a Python callable)
+  int workers = 0;       ///< most units at once; 0: as many as there are cores
+  int size = 64;         ///< batch: most items in a group
+  bool effect = false;   ///< changes the outside world: intent before, outcome after
+  bool removes = false;  ///< has something to do for items that the source no longer has
+  bool guarded = false;  ///< wants to see the record that its result would replace
+  bool serial = false;   ///< its short units gain nothing from a second thread (a Python callable)
 };
 
 }  // namespace headrace

@@ -24,11 +24,11 @@ struct RunOptions {
   std::int64_t seed = 0;
   std::string resume = "last";  ///< "last", "new", or the id of a run
   bool skip_existing = true;    ///< false: selected stages execute every unit again
-  bool drift_refuse = false;    ///< ConfigurationError where an unfinished run had other code or configuration
-  int threads = 0;              ///< workers for stages without a limit of their own; 0: one a core
-  double max_seconds = 0;       ///< stop cleanly after; 0: no limit
-  std::int64_t max_memory = 0;  ///< stop cleanly above this resident size, bytes; 0: no limit
-  std::vector<StageMode> modes;  ///< as pipeline.ordered(); empty: all run
+  bool drift_refuse = false;  ///< ConfigurationError where an unfinished run had other code or configuration
+  int threads = 0;            ///< workers for stages without a limit of their own; 0: one a core
+  double max_seconds = 0;     ///< stop cleanly after; 0: no limit
+  std::int64_t max_memory = 0;                ///< stop cleanly above this resident size, bytes; 0: no limit
+  std::vector<StageMode> modes;               ///< as pipeline.ordered(); empty: all run
   std::unordered_set<std::string> only_keys;  ///< JSON keys of source items to take; empty: all
 };
 
@@ -57,9 +57,9 @@ struct Progress {
   std::vector<StageReport> stages;
 };
 
-/// Executes one run of a pipeline: a pool of workers over bounded queues, later stages first; each result is durable
-/// before anything downstream sees it. One object a run. Thread-safe; workers are joined by the destructor, except
-/// those stuck in a unit that ran out of time (they are abandoned, and so reported).
+/// Executes one run of a pipeline: a pool of workers over bounded queues, later stages first; each result is
+/// durable before anything downstream sees it. One object a run. Thread-safe; workers are joined by the
+/// destructor, except those stuck in a unit that ran out of time (they are abandoned, and so reported).
 class Runner {
  public:
   Runner(const Pipeline& pipeline, std::shared_ptr<RunStore> store, RunOptions options);

@@ -21,14 +21,14 @@ struct Item {
   std::string key;  ///< JSON; of a child: the array of its parents' keys and its own
   std::uint64_t key_hash = 0;
   std::shared_ptr<Item> parent;
-  std::shared_ptr<void> payload;        ///< a source's loader, where it gave one
-  std::atomic<bool> recorded{false};    ///< its row is in the journal, or on the way to it
+  std::shared_ptr<void> payload;      ///< a source's loader, where it gave one
+  std::atomic<bool> recorded{false};  ///< its row is in the journal, or on the way to it
 };
 
 /// A child's value, or an item out of a source.
 struct Emitted {
-  std::string key;  ///< JSON of the local key
-  Value value;      ///< empty where a payload loads it
+  std::string key;                       ///< JSON of the local key
+  Value value;                           ///< empty where a payload loads it
   std::optional<std::uint64_t> version;  ///< fingerprint of the version; without: of the value
   std::shared_ptr<void> payload;
 };
@@ -42,14 +42,14 @@ struct Part {
 /// One item before one stage.
 struct Unit {
   std::shared_ptr<Item> item;
-  Value value;                    ///< empty: load it from the item's payload
-  std::uint64_t fingerprint = 0;  ///< of the value, or of the source's version
+  Value value;                               ///< empty: load it from the item's payload
+  std::uint64_t fingerprint = 0;             ///< of the value, or of the source's version
   std::shared_ptr<std::vector<Part>> parts;  ///< group: the children, in order
-  Value previous;                 ///< guarded stages: the result that would be replaced
-  std::int64_t origin = 0;        ///< table that holds the value, when it was left there to save memory
+  Value previous;                            ///< guarded stages: the result that would be replaced
+  std::int64_t origin = 0;  ///< table that holds the value, when it was left there to save memory
   int attempt = 1;
-  bool replaces = false;          ///< an older record exists
-  bool reconcile = false;         ///< an intent without an outcome was found
+  bool replaces = false;   ///< an older record exists
+  bool reconcile = false;  ///< an intent without an outcome was found
 };
 
 struct Fault {
@@ -59,7 +59,7 @@ struct Fault {
   Category category = Category::kPermanent;
   bool retryable = false;
   bool interrupted = false;  ///< it stopped because the run does: nothing is recorded of it
-  bool fatal = false;  ///< not the item's fault (damage, a full disk): the run must stop
+  bool fatal = false;        ///< not the item's fault (damage, a full disk): the run must stop
 };
 
 /// Thrown by a stage outside of a unit: by a source's own code, by a value that can't be split into items.
@@ -96,10 +96,10 @@ struct Slice {
   int stage = 0;
   std::vector<Unit> units;
   std::vector<UnitResult> results;
-  bool removal = false;         ///< the units' items are gone: the stage's removed() is meant
-  bool armed = false;           ///< effects: the intents are durable
+  bool removal = false;                      ///< the units' items are gone: the stage's removed() is meant
+  bool armed = false;                        ///< effects: the intents are durable
   std::atomic<std::int64_t> deadline_ns{0};  ///< of the unit in work; 0: none
-  std::atomic<bool> abandoned{false};  ///< it took too long: whatever it still answers is discarded
+  std::atomic<bool> abandoned{false};        ///< it took too long: whatever it still answers is discarded
 };
 
 }  // namespace headrace

@@ -17,8 +17,8 @@ class SourceStream {
   virtual bool next(std::size_t most, std::vector<Emitted>& out) = 0;
 };
 
-/// A named unit of work with its place in the pipeline and its policy. Subclasses hold native code or a callable;
-/// `run` is called by several workers at once, up to policy().workers.
+/// A named unit of work with its place in the pipeline and its policy. Subclasses hold native code or a
+/// callable; `run` is called by several workers at once, up to policy().workers.
 class Stage {
  public:
   Stage(std::string name, Form form) : name_(std::move(name)), form_(form) {}

@@ -68,8 +68,8 @@ struct SampleRow {
   std::int64_t cpu_ms = 0;
 };
 
-/// What becomes durable together. `durable` is called once, from the journal's thread: with null when it is on
-/// disk, else with the error that stopped the journal.
+/// What becomes durable together. `durable` is called once, from the journal's thread: with null when it is
+/// on disk, else with the error that stopped the journal.
 struct Batch {
   std::vector<ItemRow> items;
   std::vector<UnitRow> units;

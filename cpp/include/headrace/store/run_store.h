@@ -60,8 +60,8 @@ struct StageTable {
 struct Claim {
   std::int64_t number = 0;
   std::string id;
-  bool resumed = false;         ///< continues an unfinished run
-  std::string previous_status;  ///< of the run before; empty: the first run
+  bool resumed = false;            ///< continues an unfinished run
+  std::string previous_status;     ///< of the run before; empty: the first run
   std::vector<StageTable> stages;  ///< in the order of the spec
 };
 
@@ -80,23 +80,24 @@ class Reader {
                      const std::function<void(const ItemRow&)>& visit) = 0;
   /// Highest id ever given in a space; 0: none.
   virtual ItemId last_item(std::int64_t space) = 0;
-  /// Results of a stage's table as one run left them, in the order of the items, each checked against its seal.
-  /// The key of a step's result is empty.
+  /// Results of a stage's table as one run left them, in the order of the items, each checked against its
+  /// seal. The key of a step's result is empty.
   virtual void results(std::int64_t table, std::int64_t run,
                        const std::function<void(const std::string& key, Value value)>& visit) = 0;
   virtual bool has_intent(std::int64_t table, ItemId item) = 0;
   virtual Table query(const std::string& sql, const std::vector<Cell>& arguments = {}) = 0;
 };
 
-/// The journal of runs. One object a process and store; thread-safe. What `append` was given becomes durable in
-/// the order it was appended, or the batch is told that it didn't.
-/// Errors: StorageError (can't read or write), CheckpointCorruptionError, RunActiveError (begin_run).
+/// The journal of runs. One object a process and store; thread-safe. What `append` was given becomes durable
+/// in the order it was appended, or the batch is told that it didn't. Errors: StorageError (can't read or
+/// write), CheckpointCorruptionError, RunActiveError (begin_run).
 class RunStore {
  public:
   virtual ~RunStore() = default;
 
   virtual const std::string& location() const = 0;
-  /// Starts or continues a run atomically; takes over from a dead owner. RunActiveError where a live one has it.
+  /// Starts or continues a run atomically; takes over from a dead owner. RunActiveError where a live one has
+  /// it.
   virtual Claim begin_run(const RunSpec& spec) = 0;
   virtual void append(Batch batch) = 0;
   /// Waits until all that was appended is durable; throws what stopped the journal.
@@ -115,6 +116,7 @@ class RunStore {
 };
 
 /// Opens "file.db" (SQLite). `create` false: StorageError where it isn't there.
-std::shared_ptr<RunStore> open_store(const std::string& location, bool create = true, const Env& env = Env::system());
+std::shared_ptr<RunStore> open_store(const std::string& location, bool create = true,
+                                     const Env& env = Env::system());
 
 }  // namespace headrace

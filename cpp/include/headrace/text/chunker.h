@@ -20,7 +20,8 @@ struct ChunkOptions {
   int64_t overlap = 0;  ///< at most so much of a chunk is repeated at the start of the next
   Unit unit = Unit::kChars;
   int64_t min_size = -1;  ///< a chunk this long ends at the best break after it; -1: a quarter of size
-  std::shared_ptr<const Tokenizer> tokenizer = nullptr;  ///< of kTokens: counts, with the special tokens that it adds
+  std::shared_ptr<const Tokenizer> tokenizer =
+      nullptr;              ///< of kTokens: counts, with the special tokens that it adds
   std::string prefix = {};  ///< of kTokens: UTF-8 that will stand before each chunk, and counts too
 };
 
