@@ -110,6 +110,10 @@ void bind_text_chunks(py::module_& m) {
       .def("__repr__", &chunk_repr);
   py::class_<Chunks>(m, "Chunks", "The chunks of one text: a sequence of Chunk, made when asked for.")
       .def("__len__", &Chunks::size)
+      .def("__iter__",
+           [](const py::object& self) {
+             return py::reinterpret_steal<py::typing::Iterator<Chunk>>(PySeqIter_New(self.ptr()));
+           })
       .def("__getitem__", &chunk_at, py::arg("index"))
       .def("__getitem__", &chunks_of, py::arg("index"))
       .def_property_readonly("offsets", &offsets,

@@ -79,17 +79,29 @@ std::vector<headrace::Value> Codec::Buffer::seal() {
   return values;
 }
 
-void Codec::encode(PyObject* value, Buffer& buffer) const {
+bool Codec::encode_atom(PyObject* value, Buffer& buffer) {
   const std::size_t from = buffer.bytes().size();
-  if (PyUnicode_CheckExact(value) && quote(value, buffer.bytes())) return buffer.place(from, true);
-  if (value == Py_None) return buffer.append("null", true);
-  if (value == Py_True) return buffer.append("true", true);
-  if (value == Py_False) return buffer.append("false", true);
-  if (PyLong_CheckExact(value)) {
+  if (PyUnicode_CheckExact(value) && quote(value, buffer.bytes())) {
+    buffer.place(from, true);
+  } else if (value == Py_None) {
+    buffer.append("null", true);
+  } else if (value == Py_True) {
+    buffer.append("true", true);
+  } else if (value == Py_False) {
+    buffer.append("false", true);
+  } else if (PyLong_CheckExact(value)) {
     int overflow = 0;
     const long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
-    if (!overflow) return buffer.append(std::to_string(number), true);
+    if (overflow) return false;
+    buffer.append(std::to_string(number), true);
+  } else {
+    return false;
   }
+  return true;
+}
+
+void Codec::encode(PyObject* value, Buffer& buffer) const {
+  if (!given_ && encode_atom(value, buffer)) return;
   const py::object encoded = dumps_(py::handle(value));
   if (PyUnicode_Check(encoded.ptr())) {
     Py_ssize_t size = 0;

@@ -7,7 +7,9 @@
 /// else goes to the Python codecs (headrace._internal.codecs). The GIL must be held.
 class Codec {
  public:
-  Codec(py::object dumps, py::object loads) : dumps_(std::move(dumps)), loads_(std::move(loads)) {}
+  /// `given`: a stage's own codec stores all of its values, also those that could be done here.
+  Codec(py::object dumps, py::object loads, bool given)
+      : dumps_(std::move(dumps)), loads_(std::move(loads)), given_(given) {}
 
   /// Encodes into one buffer that all values of a slice share; the values exist after `seal`.
   class Buffer {
@@ -40,8 +42,11 @@ class Codec {
   py::object decode(const headrace::Value& value) const;
 
  private:
+  static bool encode_atom(PyObject* value, Buffer& buffer);
+
   py::object dumps_;
   py::object loads_;
+  bool given_;
 };
 
 /// Appends a JSON string; false where the text can't be UTF-8 (lone surrogates): nothing is appended then.

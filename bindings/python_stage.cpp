@@ -91,11 +91,12 @@ Emitted emitted(py::handle tuple, const Codec& codec) {
 PythonStage::PythonStage(std::string name, Form form, py::object function, py::object glue,
                          std::string identity)
     : Stage(std::move(name), form), identity_(std::move(identity)) {
-  codec_ = std::shared_ptr<Codec>(new Codec(glue.attr("encode"), glue.attr("decode")), [](Codec* codec) {
-    if (!Py_IsInitialized() || _Py_IsFinalizing()) return;
-    const WithGil gil;
-    delete codec;
-  });
+  codec_ = std::shared_ptr<Codec>(
+      new Codec(glue.attr("encode"), glue.attr("decode"), !glue.attr("codec").is_none()), [](Codec* codec) {
+        if (!Py_IsInitialized() || _Py_IsFinalizing()) return;
+        const WithGil gil;
+        delete codec;
+      });
   function_ = keep(std::move(function));
   glue_ = keep(std::move(glue));
 }
@@ -152,10 +153,23 @@ void PythonStage::finish(Slice& slice, std::size_t index, PyObject* answer, Code
   done.push_back(index);
 }
 
+py::object PythonStage::ask(const py::object& function, const py::object& ctx, const Unit& unit,
+                            bool removal) {
+  const bool takes_value = form() != Form::kStep && !removal;
+  const py::object value = takes_value ? input(unit)
+                           : removal   ? kept(glue_).attr("key")(unit.item->key)
+                                       : py::object();
+  PyObject* arguments[2] = {ctx.ptr(), value.ptr()};
+  const std::size_t count = takes_value || removal ? 2 : 1;
+  auto answer = py::reinterpret_steal<py::object>(
+      into_python([&] { return PyObject_Vectorcall(function.ptr(), arguments, count, nullptr); }));
+  if (!answer) throw py::error_already_set();
+  return answer;
+}
+
 void PythonStage::run_units(const RunInfo& run, Slice& slice) {
   const py::object function =
       slice.removal ? kept(glue_).attr("removed") : py::reinterpret_borrow<py::object>(kept(function_));
-  const bool takes_value = form() != Form::kStep && !slice.removal;
   Codec::Buffer buffer;
   buffer.reserve(slice.units.size(), slice.units.size() * 256);
   std::vector<std::size_t> done;
@@ -172,15 +186,7 @@ void PythonStage::run_units(const RunInfo& run, Slice& slice) {
       } else {
         *view = {unit.item, unit.previous, run.cancel, std::max(1, unit.attempt), unit.reconcile};
       }
-      py::object value = takes_value     ? input(unit)
-                         : slice.removal ? kept(glue_).attr("key")(unit.item->key)
-                                         : py::object();
-      PyObject* arguments[2] = {ctx.ptr(), value.ptr()};
-      const std::size_t count = takes_value || slice.removal ? 2 : 1;
-      const auto answer = py::reinterpret_steal<py::object>(
-          into_python([&] { return PyObject_Vectorcall(function.ptr(), arguments, count, nullptr); }));
-      if (!answer) throw py::error_already_set();
-      finish(slice, i, answer.ptr(), buffer, done);
+      finish(slice, i, ask(function, ctx, unit, slice.removal).ptr(), buffer, done);
     } catch (py::error_already_set& error) {
       slice.results[i].fault = fault(error);
     }

@@ -31,6 +31,8 @@ class PythonStage final : public headrace::Stage {
   bool whole_slices = false;
 
  private:
+  pybind11::object ask(const pybind11::object& function, const pybind11::object& ctx,
+                       const headrace::Unit& unit, bool removal);
   void run_units(const headrace::RunInfo& run, headrace::Slice& slice);
   void run_slices(const headrace::RunInfo& run, headrace::Slice& slice);
   void run_batch(const headrace::RunInfo& run, headrace::Slice& slice, std::size_t from, std::size_t to);

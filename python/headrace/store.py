@@ -205,14 +205,14 @@ class _Hidden:
         self._failed = {_parts(key) for key in failed if key is not None}
         self._above = {key[:length] for key in self._failed for length in range(1, len(key))}
 
-    def __contains__(self, key: Key) -> bool:
+    def __contains__(self, key: Key | None) -> bool:
         if not self._failed:
             return False
         parts = _parts(key)
         return parts in self._above or any(parts[: n + 1] in self._failed for n in range(len(parts)))
 
 
-def _parts(key: Key) -> tuple[Any, ...]:
+def _parts(key: Key | None) -> tuple[Any, ...]:
     return key if isinstance(key, tuple) else (key,)
 
 

@@ -108,7 +108,7 @@ def _checked(
 ) -> _core.ChunkSettings:
     if not isinstance(prefix, str):
         raise ConfigurationError(f"prefix must be a str, not {prefix!r}")
-    core = None if tokenizer is None else Tokenizer.of(tokenizer)._core
+    core: Any = None if tokenizer is None else Tokenizer.of(tokenizer)._core
     least = None if min_size is None else _whole("min_size", min_size)
     return _core.ChunkSettings(_whole("size", size), _whole("overlap", overlap), str(unit), core, prefix, least)
 

@@ -14,6 +14,7 @@ from typing import Any, Generic, Literal, NoReturn, Protocol, TypeVar
 from headrace.errors import ConfigurationError
 
 __all__ = [
+    "Codec",
     "Empty",
     "Failed",
     "Failure",
@@ -122,6 +123,22 @@ def _exception_classes(on: Any) -> tuple[type[BaseException], ...]:
         if not (isinstance(entry, type) and issubclass(entry, BaseException)):
             raise ConfigurationError(f"Retry(on=...): {entry!r} is not an exception class")
     return classes
+
+
+class Codec(Protocol):
+    """How one stage's results are stored, given to it as ``codec=``; ``codec="pickle"`` is the one that comes along.
+
+    ``name`` is stored beside the bytes: only a pipeline that has a codec of that name decodes them. Without it they
+    come back as a record of ``data``, so that looking into a store never runs code of whoever wrote it.
+    """
+
+    name: str
+
+    def dumps(self, value: Any) -> bytes:
+        """The bytes of a result. Equal results must give equal bytes, or later stages run again."""
+
+    def loads(self, data: bytes) -> Any:
+        """The result of those bytes."""
 
 
 @dataclass(frozen=True)

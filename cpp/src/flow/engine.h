@@ -168,6 +168,7 @@ class Runner::Engine : public std::enable_shared_from_this<Runner::Engine> {
   void monitor();
   void tick(std::unique_lock<std::mutex>& lock);
   void check_timeouts();
+  void give_up(const Slice& late);
   void check_limits();
   void release_delayed();
   void sample();

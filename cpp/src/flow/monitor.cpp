@@ -93,29 +93,33 @@ void Runner::Engine::check_timeouts() {
     --state.running;
     --busy_;
     serial_busy_ -= worker->serial;
-    if (hard_) continue;
-    // What the stuck thread still touches stays its own: the outcome goes into a slice of its own.
-    auto outcome = std::make_shared<Slice>();
-    outcome->stage = late->stage;
-    outcome->removal = late->removal;
-    outcome->units = late->units;
-    const Fault fault{"TimeoutError",
-                      "did not finish in " + seconds_text(state.stage->policy.timeout) +
-                          "; its thread is abandoned (isolation=\"process\" can be killed)",
-                      "",
-                      Category::kTransient,
-                      true,
-                      false,
-                      false};
-    for (std::size_t n = 0; n < outcome->units.size(); ++n) {
-      outcome->results.emplace_back();
-      outcome->results.back().fault = fault;
-    }
-    undurable_ += static_cast<std::int64_t>(outcome->units.size());
-    const auto reader = store_->reader();
-    record(outcome, *reader);
-    spawn();
+    if (!hard_) give_up(*late);
   }
+}
+
+void Runner::Engine::give_up(const Slice& late) {
+  // What the stuck thread still touches stays its own: the outcome goes into a slice of its own.
+  auto outcome = std::make_shared<Slice>();
+  outcome->stage = late.stage;
+  outcome->removal = late.removal;
+  outcome->units = late.units;
+  const double timeout = states_[static_cast<std::size_t>(late.stage)]->stage->policy.timeout;
+  const Fault fault{"TimeoutError",
+                    "did not finish in " + seconds_text(timeout) +
+                        "; its thread is abandoned (isolation=\"process\" can be killed)",
+                    "",
+                    Category::kTransient,
+                    true,
+                    false,
+                    false};
+  for (std::size_t n = 0; n < outcome->units.size(); ++n) {
+    outcome->results.emplace_back();
+    outcome->results.back().fault = fault;
+  }
+  undurable_ += static_cast<std::int64_t>(outcome->units.size());
+  const auto reader = store_->reader();
+  record(outcome, *reader);
+  spawn();
 }
 
 void Runner::Engine::check_limits() {

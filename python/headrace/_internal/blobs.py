@@ -8,6 +8,7 @@ ASCII, one byte with the codec's version, then the payload:
   dimensions, each as 8 bytes (little endian), then the elements in C order.
 * ``npy`` 1: NumPy's own file format, for structured dtypes.
 * ``arrow``, ``arrow-batch``, ``pandas`` and ``series`` 1: one Arrow IPC stream.
+* ``codec:NAME`` 1: what the codec that a stage was given made (see ``hr.Codec``).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from headrace.errors import CheckpointCorruptionError, ConfigurationError
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["INLINE_READERS", "decode", "encode", "encode_inline"]
+__all__ = ["INLINE_READERS", "decode", "encode", "encode_inline", "frame", "unframe"]
 
 MAGIC = b"HRB\x01"
 VERSION = 1
@@ -34,7 +35,7 @@ def encode(value: Any) -> bytes | None:
     """Return the blob for a bulk value; None for any other."""
     kind = type(value)
     if kind is bytes or kind is bytearray:
-        return _frame(kind.__name__, value)
+        return frame(kind.__name__, value)
     package = kind.__module__.partition(".")[0]
     if package == "numpy":
         return _encode_array(value) if _is_array(value) and value.dtype.kind not in "OT" else None
@@ -42,18 +43,25 @@ def encode(value: Any) -> bytes | None:
     return None if write is None else write(value)
 
 
-def decode(data: bytes) -> Any:
-    """Return the value that a blob holds."""
-    data = bytes(data)
+def unframe(data: bytes) -> tuple[str, memoryview]:
+    """The name of a blob's codec and its payload."""
     if data[:3] != MAGIC[:3] or len(data) < 6:
         raise CheckpointCorruptionError("a recorded blob does not start with HRB: it is not one of ours")
     length = data[4]
     name = data[5 : 5 + length].decode("ascii", "replace")
+    if data[3] != MAGIC[3] or data[5 + length : 6 + length] != bytes([VERSION]):
+        raise CheckpointCorruptionError(f"a recorded blob of the unknown kind {name!r}: a newer headrace wrote it")
+    return name, memoryview(data)[6 + length :]
+
+
+def decode(data: bytes) -> Any:
+    """Return the value that a blob holds."""
+    name, payload = unframe(bytes(data))
     reader = _READERS.get(name)
-    if data[3] != MAGIC[3] or reader is None or data[5 + length : 6 + length] != bytes([VERSION]):
+    if reader is None:
         raise CheckpointCorruptionError(f"a recorded blob of the unknown kind {name!r}: a newer headrace wrote it")
     try:
-        return reader(memoryview(data)[6 + length :])
+        return reader(payload)
     except ImportError as error:
         raise ConfigurationError(
             f"a recorded {name} needs the package {error.name}: pip install {error.name}"
@@ -62,7 +70,8 @@ def decode(data: bytes) -> Any:
         raise CheckpointCorruptionError(f"a recorded {name} can't be read: {error}") from None
 
 
-def _frame(name: str, *parts: bytes | bytearray | memoryview) -> bytes:
+def frame(name: str, *parts: bytes | bytearray | memoryview) -> bytes:
+    """A blob of the codec ``name``."""
     return b"".join((MAGIC, bytes([len(name)]), name.encode(), bytes([VERSION]), *parts))
 
 
@@ -79,10 +88,10 @@ def _is_simple(dtype: np.dtype[Any]) -> bool:
 
 def _encode_array(value: np.ndarray[Any, Any]) -> bytes:
     if not _is_simple(value.dtype):
-        return _frame("npy", _npy(value))
+        return frame("npy", _npy(value))
     kind = value.dtype.str.encode()
     head = struct.pack(f"<B{len(kind)}sB{value.ndim}q", len(kind), kind, value.ndim, *value.shape)
-    return _frame("array", head, value.tobytes())
+    return frame("array", head, value.tobytes())
 
 
 def _npy(value: np.ndarray[Any, Any]) -> bytes:
@@ -208,16 +217,16 @@ def _read_arrow(payload: memoryview) -> Any:
     return pa.ipc.open_stream(pa.py_buffer(payload)).read_all()
 
 
-def _write_pandas(frame: Any) -> bytes:
+def _write_pandas(table: Any) -> bytes:
     try:
         import pyarrow as pa
     except ImportError:
         raise ConfigurationError(
             "a pandas table is stored as Arrow, which needs pyarrow: pip install pyarrow"
         ) from None
-    name = "pandas" if hasattr(frame, "columns") else "series"
-    table = pa.Table.from_pandas(frame if name == "pandas" else frame.to_frame())
-    return _frame(name, b"\x01" if name == "series" and frame.name is None else b"\x00", _arrow_stream(table))
+    name = "pandas" if hasattr(table, "columns") else "series"
+    arrow = pa.Table.from_pandas(table if name == "pandas" else table.to_frame())
+    return frame(name, b"\x01" if name == "series" and table.name is None else b"\x00", _arrow_stream(arrow))
 
 
 def _read_pandas(payload: memoryview) -> Any:
@@ -230,8 +239,8 @@ def _read_series(payload: memoryview) -> Any:
 
 
 _TABLE_WRITERS: dict[tuple[str, str], Callable[[Any], bytes]] = {
-    ("pyarrow", "Table"): lambda table: _frame("arrow", _arrow_stream(table)),
-    ("pyarrow", "RecordBatch"): lambda batch: _frame("arrow-batch", _arrow_stream(batch)),
+    ("pyarrow", "Table"): lambda table: frame("arrow", _arrow_stream(table)),
+    ("pyarrow", "RecordBatch"): lambda batch: frame("arrow-batch", _arrow_stream(batch)),
     ("pandas", "DataFrame"): _write_pandas,
     ("pandas", "Series"): _write_pandas,
 }

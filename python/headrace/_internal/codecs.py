@@ -14,7 +14,7 @@ from json import encoder as json_encoder
 from json import scanner as json_scanner
 from typing import Any
 
-from headrace._internal import blobs, tags
+from headrace._internal import blobs, given_codecs, tags
 from headrace._internal.records import Record, known_types
 from headrace.errors import CheckpointCorruptionError, ConfigurationError
 
@@ -56,7 +56,7 @@ def dumps(value: Any, seen: MutableMapping[str, type] | None = None, what: str =
 def loads(data: str | bytes, known: Mapping[str, type] = NO_TYPES) -> Any:
     """Decode what :func:`dumps` made. A class that is not in ``known`` comes back as a :class:`Record`."""
     if not isinstance(data, str):
-        return blobs.decode(data)
+        return given_codecs.unwrap(data, known) if data[5:11] == b"codec:" else blobs.decode(data)
     try:
         # In JSON text this sequence can't be part of a string: its quote would be escaped.
         return _decoder(known)(data) if '{"$' in data else _read(data)

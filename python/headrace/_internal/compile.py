@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from headrace import _core
-from headrace._internal import codecs, effects, failures
+from headrace._internal import codecs, effects, failures, given_codecs
 from headrace._internal.fingerprint import code_fingerprint
 from headrace._internal.glue import RunScope, StageGlue
 from headrace._internal.reads import reads
@@ -36,11 +36,16 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
+def native_code(function: Any) -> str:
+    """What a native stage says it is made of, instead of Python code."""
+    return str(function.identity())
+
+
 def identity_of(pipeline: Pipeline, stage: Stage, scope: RunScope) -> str:
     """JSON of all that the identity of the stage's units is made of, beside their input."""
     native = getattr(stage.function, "native", None)
     if native is not None:
-        parts = {"code": stage.function.identity()}
+        parts = {"code": native_code(stage.function)}
         touched = None
     else:
         parts = {"code": code_fingerprint(stage.function)}
@@ -54,7 +59,8 @@ def identity_of(pipeline: Pipeline, stage: Stage, scope: RunScope) -> str:
         if touched.seed:
             parts["seed"] = str(scope.seed)
     if stage.policy.codec is not None:
-        parts["codec"] = str(getattr(stage.policy.codec, "name", stage.policy.codec))
+        codec = given_codecs.codec_of(stage.policy.codec, stage.name)
+        parts["codec"] = codec.name if codec else ""
     return json.dumps(parts, sort_keys=True)
 
 
@@ -69,7 +75,9 @@ def compile_pipeline(
 ) -> _core.Pipeline:
     """The C++ pipeline; without ``scope`` good for validation only."""
     compiled = _core.Pipeline(pipeline.name, pipeline.version)
-    known = codecs.known_types(*(stage.function for stage in pipeline.stages.values()))
+    known: dict[str, Any] = codecs.known_types(*(stage.function for stage in pipeline.stages.values()))
+    given = (given_codecs.codec_of(stage.policy.codec, stage.name) for stage in pipeline.stages.values())
+    known.update({given_codecs.known_as(codec): codec for codec in given if codec is not None})
     if scope is not None:
         scope.known = known
     for stage in pipeline.stages.values():
@@ -89,12 +97,13 @@ def _python_stage(
     stage: Stage,
     identity: str,
     scope: RunScope,
-    known: dict[str, type],
+    known: dict[str, Any],
     executor: str,
     unchanged: Callable[[Stage], Callable[[int], bool]] | None,
     wrap: Callable[[Stage, Callable[..., Any]], Callable[..., Any]] | None,
 ) -> _core.Stage:
-    glue = StageGlue(stage.name, scope, stage.policy.retry, known, stage.removed, stage.policy.codec)
+    codec = given_codecs.codec_of(stage.policy.codec, stage.name)
+    glue = StageGlue(stage.name, scope, stage.policy.retry, known, stage.removed, codec)
     if unchanged is not None:
         glue.unchanged = unchanged(stage)
     function = stage.function

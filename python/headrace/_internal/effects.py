@@ -67,7 +67,7 @@ def guarded(stage: Stage, function: Function, scope: RunScope) -> Function:
         size = _size(answer)
         if size is not None:
             previous = ctx._view.previous
-            last = None if previous is None else _size(codecs.loads(previous))
+            last = None if previous is None else _size(codecs.loads(previous, scope.known))
             _check(guard, scope, stage.name, ctx._view.key or "", size, last)
         return answer
 

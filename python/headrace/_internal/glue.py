@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headrace._core import UnitView
-from headrace._internal import codecs, failures
+from headrace._internal import codecs, failures, given_codecs
 from headrace._internal.keys import children_of, key_from_json, key_to_json
 from headrace._internal.process import RemoteError
 from headrace.context import Context
 from headrace.errors import CancelledError, ConfigurationError
-from headrace.types import Empty, Failed, Item, Key, Ok, Retry
+from headrace.types import Codec, Empty, Failed, Item, Key, Ok, Retry
 
 __all__ = ["RunScope", "StageGlue"]
 
@@ -49,7 +49,7 @@ class StageGlue:
     retry: Retry
     known: dict[str, type] = field(default_factory=dict)
     on_removed: Callable[[Context, Key], Any] | None = None
-    codec: Any = None
+    codec: Codec | None = None
     unchanged: Callable[[int], bool] = lambda run: True
 
     def context(self, view: UnitView) -> Context:
@@ -65,7 +65,11 @@ class StageGlue:
         elif isinstance(value, Failed):
             raise LookupFailedError(value.reason)
         if self.codec is not None:
-            return codecs.wrap(self.codec, value)
+            return given_codecs.wrap(self.codec, value)
+        return codecs.dumps(value, self.known)
+
+    def pack(self, value: Any) -> str | bytes:
+        """A stage's input on its way to a worker process: the codec is for what the stage returns."""
         return codecs.dumps(value, self.known)
 
     def decode(self, data: str | bytes) -> Any:
@@ -79,7 +83,7 @@ class StageGlue:
     def describe(self, error: BaseException) -> tuple[str, str, str, str, bool, bool]:
         """(type, one clean line, traceback, category, worth a retry, stopped with the run) of an exception."""
         if isinstance(error, RemoteError):
-            return error.described  # type: ignore[return-value]
+            return error.described
         self.scope.errors[self.name] = error
         kind, message = failures.describe(error)
         again = self.retry.applies_to(error) and not isinstance(error, ConfigurationError)

@@ -122,7 +122,7 @@ def in_process(stage: Stage, glue: StageGlue, nursery: Nursery) -> Callable[...,
     def run(ctx: Context, *value: Any) -> Any:
         worker = nursery.worker()
         try:
-            answer = _converse(worker, nursery.scope, ctx, stage.name, [glue.encode(item) for item in value], timeout)
+            answer = _converse(worker, nursery.scope, ctx, stage.name, [glue.pack(item) for item in value], timeout)
         except BaseException:
             worker.kill()
             raise

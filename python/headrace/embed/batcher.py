@@ -112,6 +112,7 @@ class Batcher:
             ConfigurationError: Not a list of strings; or raised by the model, which stops at once then.
         """
         policy = self.on_error if on_error is None else _checked(on_error)
+        rows: NDArray[np.float32]
         rows, failed = self._core.embed(texts)
         if failed and (policy == "raise" or rows.shape[1] == 0):
             raise _error(failed, len(rows))
@@ -120,7 +121,8 @@ class Batcher:
     @property
     def max_tokens(self) -> int | None:
         """Token budget of a batch: as given, or as found; None while it is not known yet."""
-        return self._core.max_tokens
+        found: int | None = self._core.max_tokens
+        return found
 
     @property
     def stats(self) -> BatchStats:

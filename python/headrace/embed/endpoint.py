@@ -165,6 +165,7 @@ class HttpEmbedder:
         attempt, begun = 1, self._pace.begin()
         while True:
             self._pace.wait_for_turn(tokens, begun)
+            outcome: Outcome
             (outcome,) = http([f"{self.url}/embeddings"], method="POST", headers=self._headers, body=body, **self._send)
             again = outcome.exit_code in _ASK_AGAIN or outcome.error_type in ("unreachable", "timeout", "protocol")
             if outcome.ok or not again or attempt == self._attempts:

@@ -37,7 +37,7 @@ def pdf_pages(data: bytes) -> list[str]:
     Raises:
         ConversionError: It is damaged or password-protected.
     """
-    import pypdfium2  # type: ignore[import-untyped]
+    import pypdfium2
 
     try:
         document = pypdfium2.PdfDocument(data)
