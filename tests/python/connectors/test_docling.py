@@ -168,6 +168,24 @@ def test_a_document_out_of_time_costs_its_process_only() -> None:
         assert converter.convert(*sample("PR-011*.md")).format == "markdown"
 
 
+def test_the_time_of_a_document_starts_when_its_process_is_ready() -> None:
+    with Converter(workers=1, timeout=1.2) as converter:  # loading the parsers alone takes longer
+        assert converter.convert(*sample("PL-003*.pdf")).format == "pdf"
+
+
+def test_a_process_that_does_not_get_ready_is_no_fault_of_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headrace.connectors.docling._process.START_LIMIT", 0.1)
+    with Converter(workers=1) as converter:
+        with pytest.raises(ResourceError, match=r"the parser's process was not ready within 0\.1 s"):
+            converter.convert(*sample("PL-003*.pdf"))
+        assert converter.pids == []
+    monkeypatch.undo()
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    told = pytest.raises(ResourceError, match=r"ended before it was ready \(exit code 1\)")
+    with Converter(workers=1) as converter, told:
+        converter.convert(*sample("PL-003*.pdf"))
+
+
 def test_cancelling_and_crashing() -> None:
     with Converter(workers=1) as converter:
         stop = threading.Event()

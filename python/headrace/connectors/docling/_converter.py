@@ -31,7 +31,7 @@ class Converter:
 
     Args:
         workers: Processes at the same time.
-        timeout: Seconds that one document may take.
+        timeout: Seconds that one document may take; the start of a process is not in it.
         memory: Bytes that one document may take, beyond the parser itself.
         recycle_after: Documents after which a process is replaced by a fresh one (parsers leak).
         max_size: Bytes of a document; larger ones are refused.
@@ -76,7 +76,7 @@ class Converter:
 
         Raises:
             ConversionError: It can't be converted, for the reason given.
-            ResourceError: It is too large or needs too much memory.
+            ResourceError: It is too large or needs too much memory; or no process could be started.
             TimeoutError: It takes too long.
             CancelledError: ``cancelled`` said so.
             ConfigurationError: Docling is not installed.

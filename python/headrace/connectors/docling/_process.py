@@ -13,12 +13,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from headrace.errors import CancelledError, TimeoutError
+from headrace.errors import CancelledError, ResourceError, TimeoutError
 
 __all__ = ["CrashedError", "Worker"]
 
 _POLL = 0.05  # seconds between two looks at `cancelled`
 _PIECE = 1 << 16
+START_LIMIT = 120.0
+"""Seconds until a process must be ready: it loads the parsers first, which is no document's time."""
 
 
 class CrashedError(Exception):
@@ -47,6 +49,7 @@ class Worker:
         os.set_blocking(self._in, False)
         os.set_blocking(self._out, False)
         self.served = 0
+        self._ready = False
 
     @property
     def pid(self) -> int:
@@ -56,9 +59,10 @@ class Worker:
     def ask(
         self, request: dict[str, Any], data: bytes, timeout: float, cancelled: Callable[[], bool]
     ) -> dict[str, Any]:
-        """The answer to a request.
+        """The answer to a request. The time starts when the process is ready for it.
 
         Raises:
+            ResourceError: The process didn't get ready.
             TimeoutError: It took longer than ``timeout`` seconds.
             CancelledError: ``cancelled`` said so.
             CrashedError: The process ended.
@@ -66,6 +70,7 @@ class Worker:
         After any of them the process is gone.
         """
         try:
+            self._wait_until_ready(cancelled)
             self.served += 1
             deadline = time.monotonic() + timeout
             header = json.dumps({**request, "size": len(data)}).encode() + b"\n"
@@ -74,6 +79,17 @@ class Worker:
         except BaseException:
             self.kill()
             raise
+
+    def _wait_until_ready(self, cancelled: Callable[[], bool]) -> None:
+        if self._ready:
+            return
+        try:
+            self._exchange(memoryview(b""), time.monotonic() + START_LIMIT, cancelled)
+        except TimeoutError:
+            raise ResourceError(f"the parser's process was not ready within {START_LIMIT:g} s") from None
+        except CrashedError as error:
+            raise ResourceError(f"the parser's process ended before it was ready ({error})") from None
+        self._ready = True
 
     def _exchange(self, sending: memoryview, deadline: float, cancelled: Callable[[], bool]) -> bytes:
         answer = bytearray()

@@ -1,6 +1,7 @@
 """The child process that converts: one document after another, from its standard input to its standard output.
 
-A request is a line of JSON (name, size of the document, limits) and the document; an answer is a line of JSON.
+Once the parsers are loaded it says so in a line of its own. A request is a line of JSON (name, size of the document,
+limits) and the document; an answer is a line of JSON.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ def main() -> None:
     with contextlib.suppress(ImportError):
         load_parser()
     _limit_memory(int(sys.argv[2]))
+    _answer(answers, {"ready": True})
     while line := requests.readline():
         request = json.loads(line)
         _answer(answers, _serve(request, requests.read(request["size"])))
