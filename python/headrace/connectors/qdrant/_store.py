@@ -70,6 +70,12 @@ class VectorStore(ABC):
             self._delete(chunks)
         return count
 
+    def remove_stale(self, document: str) -> None:
+        """Removes the chunks of a document that don't belong to its live generation."""
+        live = self._live({document})
+        if live:
+            self._delete({"kind": "chunk", "document": document}, {"generation": live[document]})
+
     def search(
         self, vector: Any, text: str | None = None, limit: int = 5, where: Conditions | None = None
     ) -> list[Hit]:
