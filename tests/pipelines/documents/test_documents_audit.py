@@ -1,6 +1,7 @@
 """The journal against the vector store: what was changed behind our back is found and mended."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from headrace.errors import ConfigurationError
 from headrace.pipelines.documents.audit import Audit, audit
 
 
-def test_drift_is_found_and_mended(shelf: Shelf) -> None:
+def test_drift_is_found_and_mended(shelf: Shelf, capsys: pytest.CaptureFixture[str]) -> None:
     bad = shelf.folder / "broken.md"
     bad.write_text("# Whole\n\nStill whole.")
     shelf.run()
@@ -36,10 +37,34 @@ def test_drift_is_found_and_mended(shelf: Shelf) -> None:
     assert found == Audit((missing,), (incomplete,), (stale,), ("ghost.md",))
     assert not found.clean
 
+    from headrace.cli import main
+
+    command = ["documents", "audit", str(shelf.folder), "--store", shelf.store, "--vectors", shelf.vectors]
+    assert main(command) == 1
+    told = capsys.readouterr().out.splitlines()
+    assert told == [f"missing    {missing}", f"incomplete {incomplete}", f"stale      {stale}", "orphans    ghost.md"]
+
     assert audit(str(shelf.folder), repair=True, **check) == found
     assert audit(str(shelf.folder), **check).clean
     assert shelf.stored() == {**before, "x.md": ["theirs"]}
+    assert main([*command, "--repair"]) == 0
+    assert capsys.readouterr().out == "journal and vector store agree\n"
     assert shelf.run().counts["executed"] == 0
+
+
+def test_the_command_mends_and_says_so(shelf: Shelf, capsys: pytest.CaptureFixture[str]) -> None:
+    from headrace.cli import main
+
+    shelf.run()
+    before = shelf.stored()
+    path = next(iter(before))
+    with open_store(shelf.vectors) as store:
+        store.remove(document_id(str(shelf.folder.resolve()), path))
+    command = ["documents", "audit", str(shelf.folder), "--store", shelf.store, "--vectors", shelf.vectors, "--repair"]
+    assert main([*command, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"missing": [path], "incomplete": [], "stale": [], "orphans": [], "clean": True}
+    assert shelf.stored() == before
 
 
 def staged(payload: dict[str, object], dim: int) -> list[object]:
@@ -53,3 +78,5 @@ def test_without_a_run_there_is_nothing_to_compare(shelf: Shelf) -> None:
     shelf.run()
     with pytest.raises(ConfigurationError, match="into collection 'other' is recorded"):
         audit(str(shelf.folder), store=shelf.store, vectors=shelf.vectors, collection="other")
+    with pytest.raises(ConfigurationError, match="was made with another embedder than 'hashed:64'"):
+        audit(str(shelf.folder), store=shelf.store, vectors=shelf.vectors, embedder="hashed:64")

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from headrace._internal.compile import modes_of
-from headrace.connectors.docling import Converter
 from headrace.connectors.qdrant import VectorStore, document_id, open_store
 from headrace.errors import ConfigurationError
 from headrace.pipelines.documents.embedders import open_embedder
-from headrace.pipelines.documents.pipeline import build
+from headrace.pipelines.documents.pipeline import unpack
 from headrace.pipelines.documents.settings import Settings
 from headrace.pipelines.documents.sources import open_source
-from headrace.run import start
 from headrace.store import open_store as open_run_store
 
 if TYPE_CHECKING:
-    from headrace.embed import Embedder
+    from headrace.store import StoredRun
 
 __all__ = ["Audit", "audit"]
 
@@ -46,6 +42,11 @@ class Audit:
         """Whether journal and store agree."""
         return not any(getattr(self, field.name) for field in fields(self))
 
+    def __str__(self) -> str:
+        """For the terminal: a line for each document."""
+        lines = [f"{what:<11}{path}" for what, paths in asdict(self).items() for path in paths]
+        return "\n".join(lines) if lines else "journal and vector store agree"
+
 
 def audit(source: str, *, repair: bool = False, **settings: Any) -> Audit:
     """What differs between the journal and the vector store for one source; ``repair``: and mends it.
@@ -59,64 +60,67 @@ def audit(source: str, *, repair: bool = False, **settings: Any) -> Audit:
         settings: The settings, as they were given to :func:`run`.
 
     Raises:
-        ConfigurationError: No run of this source into this collection is recorded.
+        ConfigurationError: No finished run of this source into this collection is recorded, or there is no such
+            collection, or another embedder made it.
+        StorageError: The run store or the vector store can't be used.
     """
     given = Settings(str(source), **settings)
-    embedder = open_embedder(given.embedder)
     with contextlib.ExitStack() as opened:
         origin = open_source(given)
         opened.callback(origin.close)
-        recorded, failed = _recorded(given, origin.name)
-        vectors = opened.enter_context(
-            open_store(given.vectors, given.collection, dim=embedder.dim, embedder=embedder.model_id)
-        )
-        found = _compare(vectors, origin.name, recorded, failed)
+        last = _last_run(given, origin.name)
+        vectors = opened.enter_context(open_store(given.vectors, given.collection))
+        if vectors.embedder != open_embedder(given.embedder).model_id:
+            raise ConfigurationError(
+                f"the collection '{given.collection}' was made with another embedder than '{given.embedder}'"
+            )
+        found = _compare(vectors, origin.name, last)
         if repair and not found.clean:
-            _repair(given, origin.name, embedder, vectors, found)
+            _repair(vectors, origin.name, last, found)
     return found
 
 
-def _recorded(settings: Settings, source: str) -> tuple[dict[str, int], set[str]]:
-    """Chunks of each document by the journal, and the documents that failed: what is stored of those stays."""
+def _last_run(settings: Settings, source: str) -> StoredRun:
     runs = open_run_store(settings.store).runs(settings.pipeline_name(source))
     if not runs:
         raise ConfigurationError(f"no run of {source} into collection '{settings.collection}' is recorded")
-    results: Mapping[str, Any] = runs[0].results("publish") or {}
-    failed = {key[0] if isinstance(key, tuple) else key for key in (failure.key for failure in runs[0].failures)}
-    return {path: int(result["stored"]) for path, result in results.items()}, {str(key) for key in failed}
+    if str(runs[0].status) not in ("succeeded", "partial"):
+        raise ConfigurationError(f"the last run of {source} is {runs[0].status}: run it again, then audit")
+    return runs[0]
 
 
-def _compare(vectors: VectorStore, source: str, recorded: Mapping[str, int], failed: set[str]) -> Audit:
-    documents = {payload["path"]: payload for payload in vectors.documents() if payload["source"] == source}
+def _compare(vectors: VectorStore, source: str, last: StoredRun) -> Audit:
+    recorded = {path: int(done["stored"]) for path, done in (last.results("publish") or {}).items() if done["stored"]}
+    failed = {_path(failure.key) for failure in last.failures}  # what is stored of those is their last good version
+    documents = {
+        payload["path"]: payload["generation"] for payload in vectors.documents() if payload["source"] == source
+    }
     counted = Counter((p["path"], p["generation"]) for p in vectors.chunks() if p["source"] == source)
-    live = {path: counted[path, payload["generation"]] for path, payload in documents.items()}
     there = {*documents, *(path for path, _ in counted)}
+    lost = {path for path, live in documents.items() if counted[path, live] != recorded.get(path, 0)}
     return Audit(
-        missing=tuple(sorted(path for path, count in recorded.items() if count and path not in documents)),
-        incomplete=tuple(sorted(path for path in recorded if path in documents and live[path] != recorded[path])),
-        stale=tuple(
-            sorted({path for path, name in counted if path in documents and documents[path]["generation"] != name})
-        ),
-        orphans=tuple(sorted(there - {path for path, count in recorded.items() if count} - failed)),
+        missing=tuple(sorted(set(recorded) - set(documents))),
+        incomplete=tuple(sorted(lost & set(recorded))),
+        stale=tuple(sorted({path for path, live in counted if path in documents and documents[path] != live})),
+        orphans=tuple(sorted(there - set(recorded) - failed)),
     )
 
 
-def _repair(settings: Settings, source: str, embedder: Embedder, vectors: VectorStore, found: Audit) -> None:
+def _repair(vectors: VectorStore, source: str, last: StoredRun, found: Audit) -> None:
     for path in found.stale:
         vectors.remove_stale(document_id(source, path))
     for path in found.orphans:
         vectors.remove(document_id(source, path))
-    lost = {*found.missing, *found.incomplete}
-    if not lost:
-        return
-    with Converter(1) as converter:
-        built = build(settings, source=source, files=[], converter=converter, embedder=embedder, vectors=vectors)
-        run = start(
-            built.pipeline,
-            {"repair": settings.collection},
-            settings.store,
-            modes=modes_of(built.pipeline, "publish", None, None),
-            resume=None,
-            skip_existing=False,
-        )
-        run.join()
+    lost: dict[str, list[bytes]] = {path: [] for path in (*found.missing, *found.incomplete)}
+    for key, packed in (last.results("embed") or {}).items() if lost else ():
+        if _path(key) in lost:
+            lost[_path(key)].append(packed)
+    for path, parts in lost.items():
+        if parts:
+            vectors.publish(*unpack(source, path, parts, vectors.dim))
+
+
+def _path(key: Any) -> str:
+    while isinstance(key, tuple):
+        key = key[0]
+    return str(key)

@@ -14,6 +14,7 @@ from headrace.pipelines.documents.settings import Settings
 
 __all__ = ["add_parser", "run"]
 
+_SOURCE = ("branch", "folder", "store", "vectors", "collection", "embedder", "name")
 _SHOWN = 10  # failures and warnings in the terminal; all are in the summary
 
 
@@ -23,18 +24,30 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     actions = parser.add_subparsers(title="actions", dest="action", metavar="ACTION", required=True)
     _add_run(actions.add_parser("run", help="bring a vector store up to date with a source of documents"))
     _add_search(actions.add_parser("search", help="search what was stored"))
+    _add_audit(actions.add_parser("audit", help="compare the vector store with what is recorded of a source"))
     return parser
 
 
-def _add_run(parser: argparse.ArgumentParser) -> None:
+def _add_source(parser: argparse.ArgumentParser) -> None:
     default = Settings("-")
     parser.add_argument("source", help="a folder, a git repository, gitlab+https://host/group/project")
     parser.add_argument("--branch", help="branch of a git repository (default: its own default)")
     parser.add_argument("--folder", default="", help="only what lies below this folder")
-    parser.add_argument("--ext", action="append", metavar="ENDING", help="endings to take, such as .md,.docx")
     parser.add_argument("--store", default=default.store, help="the run store (default: %(default)s)")
     _add_collection(parser)
     parser.add_argument("--name", help="what the source is called in the collection (default: its address)")
+
+
+def _add_audit(parser: argparse.ArgumentParser) -> None:
+    _add_source(parser)
+    parser.add_argument("--repair", action="store_true", help="mend what differs, from the records")
+    parser.add_argument("--json", action="store_true", help="print what differs as JSON")
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    default = Settings("-")
+    _add_source(parser)
+    parser.add_argument("--ext", action="append", metavar="ENDING", help="endings to take, such as .md,.docx")
     parser.add_argument("--chunk-size", type=int, default=default.chunk_size, help="characters (default: %(default)s)")
     parser.add_argument("--chunk-overlap", type=int, default=0, help="characters (default: %(default)s)")
     parser.add_argument(
@@ -72,15 +85,14 @@ def _add_collection(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command."""
-    return _run(args) if args.action == "run" else _search(args)
+    return {"run": _run, "search": _search, "audit": _audit}[args.action](args)
 
 
 def _run(args: argparse.Namespace) -> int:
     from headrace.pipelines.documents.run import run as run_documents
 
-    names = ("branch", "folder", "store", "vectors", "collection", "embedder", "name", "chunk_size", "chunk_overlap")
-    limits = ("workers", "timeout", "memory", "max_size", "max_shrink")
-    settings = {name: getattr(args, name) for name in (*names, *limits)}
+    limits = ("chunk_size", "chunk_overlap", "workers", "timeout", "memory", "max_size", "max_shrink")
+    settings = {name: getattr(args, name) for name in (*_SOURCE, *limits)}
     if args.ext:
         settings["extensions"] = tuple(",".join(args.ext).split(","))
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
@@ -113,6 +125,22 @@ def _list(title: str, entries: list[str]) -> list[str]:
     if len(entries) > _SHOWN:
         shown.append(f"  and {len(entries) - _SHOWN} more, all in the summary")
     return [title, *shown] if shown else []
+
+
+def _audit(args: argparse.Namespace) -> int:
+    """0 when journal and store agree, or do so again; 1 when they differ."""
+    from headrace.pipelines.documents.audit import audit
+
+    settings = {name: getattr(args, name) for name in _SOURCE}
+    found = audit(args.source, repair=args.repair, **settings)
+    left = audit(args.source, **settings) if args.repair and not found.clean else found
+    if args.json:
+        print(json.dumps({**asdict(found), "clean": left.clean}, indent=1, ensure_ascii=False))
+    else:
+        print(found)
+        if args.repair and not found.clean:
+            print("mended" if left.clean else f"not mended:\n{left}")
+    return 0 if left.clean else 1
 
 
 def _search(args: argparse.Namespace) -> int:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from headrace.embed import Embedder
 
-__all__ = ["CONVERT", "Built", "build"]
+__all__ = ["CONVERT", "Built", "build", "unpack"]
 
 CONVERT = "1"
 """Version of the conversion: a new one converts every document again."""
@@ -105,7 +105,7 @@ def build(
         path = str(ctx.key)
         if not parts:
             return {"stored": 0, "removed": vectors.remove(document_id(source, path))}
-        document, chunks, rows = _unpack(source, path, [data for _, data in parts], vectors.dim)
+        document, chunks, rows = unpack(source, path, [data for _, data in parts], vectors.dim)
         done = vectors.publish(document, chunks, rows)
         return {"stored": done.stored, "removed": done.removed}
 
@@ -154,7 +154,8 @@ def _pack(part: dict[str, Any], row: bytes) -> bytes:
     return json.dumps(part, ensure_ascii=False).encode() + b"\n" + row
 
 
-def _unpack(source: str, path: str, packed: list[bytes], dim: int) -> tuple[Document, list[Chunk], Any]:
+def unpack(source: str, path: str, packed: list[bytes], dim: int) -> tuple[Document, list[Chunk], Any]:
+    """A document, its chunks and their vectors out of what the stage ``embed`` has recorded of it."""
     import numpy as np
 
     parts = sorted(
