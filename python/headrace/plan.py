@@ -146,11 +146,12 @@ class _Planner:
         row = self.recorded[stage.name]
         source = self.recorded.get(f"{stage.name}:parents", row)
         failed = self.store.last_failures(self.pipeline.name, stage.name)
+        for key, message in failed.items():
+            yield PlanEntry(stage.name, key_from_json(key), "execute", f"it failed last time: {message}")
         for key, done in self.store.unit_keys(source["id"], source["space"]):
             if key in failed:
-                why = f"it failed last time: {failed[key]}"
-                yield PlanEntry(stage.name, key_from_json(key), "execute", why)
-            elif not done:
+                continue
+            if not done:
                 yield PlanEntry(stage.name, key_from_json(key), "execute", "it is not recorded")
             else:
                 yield PlanEntry(stage.name, key_from_json(key), action, reason)

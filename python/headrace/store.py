@@ -12,6 +12,7 @@ from headrace._internal import codecs
 from headrace._internal.keys import key_from_json, key_to_json
 from headrace._internal.reports import progress_report, stored_stage
 from headrace.errors import ConfigurationError
+from headrace.graph import Graph
 from headrace.types import Failure, Key, ProgressReport, StageReport, Status
 
 __all__ = ["Store", "StoredRun", "open_store"]
@@ -289,6 +290,11 @@ class StoredRun:
             end = (last or self.started_at * 1000) / 1000
         warnings = self.store.sql("SELECT count(*) AS n FROM event WHERE run=? AND kind='warning'", self.number)[0]["n"]
         return progress_report(self.stages, max(0.0, end - self.started_at), warnings)
+
+    @property
+    def graph(self) -> Graph:
+        """The stages as they were in this run; it draws itself in a notebook."""
+        return Graph(self.pipeline, tuple((e["name"], e["form"], (*e["takes"], *e["after"])) for e in self._graph))
 
     @property
     def events(self) -> list[dict[str, Any]]:

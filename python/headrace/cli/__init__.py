@@ -18,11 +18,15 @@ __all__ = ["COMMANDS", "main"]
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "documents": ("headrace.pipelines.documents.command", "documents in, searchable vectors out"),
+    "run": ("headrace.cli.files", "run the pipeline of a Python file"),
+    "resume": ("headrace.cli.files", "go on with a run"),
+    "plan": ("headrace.cli.files", "what a run would execute and skip, and why"),
     "runs": ("headrace.cli.stores", "list the runs of a store"),
     "show": ("headrace.cli.stores", "one run: its stages and failures"),
     "events": ("headrace.cli.stores", "what happened in a run"),
     "verify": ("headrace.cli.stores", "check that nothing was altered or left out"),
     "prune": ("headrace.cli.stores", "forget all but the newest runs"),
+    "serve": ("headrace.cli.serve", "the runs of a store as web pages on this machine"),
     "approve": ("headrace.cli.stores", "let an output that a guard refused pass"),
 }
 """Name -> (module, one line of help). Modules are named, not imported: pipelines know the command line, not it them."""

@@ -7,6 +7,7 @@ import json
 import time
 from typing import Any
 
+from headrace.cli.report import print_run
 from headrace.store import Store, open_store
 
 __all__ = ["add_named_parser", "run"]
@@ -63,13 +64,7 @@ def _runs(store: Store, args: argparse.Namespace) -> int:
 
 
 def _show(store: Store, args: argparse.Namespace) -> int:
-    entry = store.run(args.run_id)
-    print(f"{entry.id} of '{entry.pipeline}': {entry.status} {entry.message}".rstrip())
-    for stage in entry.stages:
-        counts = f"{stage.executed} executed, {stage.skipped} skipped, {stage.failed} failed"
-        print(f"  {stage.name:<20} {stage.status:<9} {counts}")
-    for failure in entry.failures:
-        print(f"  ! {failure.stage} {failure.key!r}: {failure.error_type}: {failure.message}")
+    print_run(store.run(args.run_id))
     return 0
 
 

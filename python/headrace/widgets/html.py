@@ -7,7 +7,7 @@ notebook's own (``inherit``, ``currentColor``) with accents that read on light a
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from typing import Any, Protocol
 
@@ -200,11 +200,11 @@ def run_view(run: RunLike) -> str:
     return head + said + stages_table(run.stages) + letters
 
 
-def runs_table(runs: Iterable[Any], limit: int = 50) -> str:
-    """Return runs out of a store, as they come (newest first)."""
+def runs_table(runs: Iterable[Any], limit: int = 50, link: Callable[[Any], str] | None = None) -> str:
+    """Return runs out of a store, as they come (newest first). ``link``: the address of a run's own page."""
     rows = (
         [
-            f"<code>{escape(run.id)}</code>",
+            f"<code>{_linked(run, link)}</code>",
             escape(str(run.pipeline)),
             badge(str(run.status)),
             moment_text(run.started_at),
@@ -214,6 +214,10 @@ def runs_table(runs: Iterable[Any], limit: int = 50) -> str:
         for run in runs
     )
     return table(["run", "pipeline", "status", "started", "time", ""], rows, numeric=[4], limit=limit)
+
+
+def _linked(run: Any, link: Callable[[Any], str] | None) -> str:
+    return escape(run.id) if link is None else f'<a href="{escape(link(run))}">{escape(run.id)}</a>'
 
 
 def moment_text(unix_seconds: float) -> str:
