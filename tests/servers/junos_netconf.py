@@ -101,7 +101,7 @@ class Session:
         with self.device.state() as state:
             state["rpcs"].append(name)
             reply = str(handler(rpc, state))
-            lost = name == "commit-configuration" and state["fault"] == "lose-session"
+            lost = state["fault"] == "lose-session" and rpc.find("confirmed") is not None
         if lost:
             raise ConnectionAbortedError
         return reply

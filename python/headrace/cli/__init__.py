@@ -18,6 +18,7 @@ __all__ = ["COMMANDS", "main"]
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "documents": ("headrace.pipelines.documents.command", "documents in, searchable vectors out"),
+    "bgp": ("headrace.pipelines.bgp.command", "prefix lists from the routing registries onto the routers"),
     "run": ("headrace.cli.files", "run the pipeline of a Python file"),
     "resume": ("headrace.cli.files", "go on with a run"),
     "plan": ("headrace.cli.files", "what a run would execute and skip, and why"),

@@ -29,7 +29,7 @@ _NAME = re.compile(r"\d{20}-[0-9a-f]{12}\.json")
 
 @dataclass(frozen=True)
 class QueuedMail:
-    """A mail that waits. ``next_try``: Unix time; ``error``: of the last try; ``refused``: the server never takes it."""
+    """A mail that waits. ``next_try``: Unix time; ``error``: of the last try; ``refused``: it never takes it."""
 
     message: str
     attempts: int = 0

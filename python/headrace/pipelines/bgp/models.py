@@ -168,6 +168,7 @@ class PolicyResult:
     ``status``: ``ok`` (looked up and passed every guard), ``held`` (a guard refused it), ``empty``, ``failed`` or
     ``skipped`` (an AS number that no registry can know). ``success`` is true for ``ok`` alone. ``prefixes`` is what
     was looked up; ``last_good`` what stays in place where ``success`` is false; ``reasons`` says why.
+    ``approved``: a guard held exactly this list, and a person let it pass.
     """
 
     as_number: int
@@ -179,6 +180,7 @@ class PolicyResult:
     error_message: str = ""
     risk_level: str = "low"
     seconds: float = 0.0
+    approved: bool = False
 
     def __post_init__(self) -> None:
         _freeze(self)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from headrace.pipelines.bgp.models import PipelineContext
 
-__all__ = ["ProgressReporter", "monitor_pipeline_performance"]
+__all__ = ["ProgressReporter", "StageClock", "monitor_pipeline_performance"]
 
 logger = logging.getLogger("headrace.bgp")
 
@@ -70,6 +71,31 @@ class ProgressReporter:
                     "eta_seconds": self._eta(),
                 },
             }
+
+
+class StageClock:
+    """Wall time of each stage: from the start of its first unit to the end of its last one. Stages may overlap."""
+
+    def __init__(self) -> None:
+        self._spans: dict[str, tuple[float, float]] = {}
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def unit(self, stage: str) -> Iterator[None]:
+        """Count what runs inside as one unit of ``stage``."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            with self._lock:
+                first, _ = self._spans.get(stage, (started, started))
+                self._spans[stage] = (min(first, started), time.monotonic())
+
+    def seconds(self, stage: str) -> float:
+        """Return the wall time of ``stage`` in this process; 0 where it had nothing to do."""
+        with self._lock:
+            first, last = self._spans.get(stage, (0.0, 0.0))
+        return last - first
 
 
 def _per_second(count: int, seconds: float) -> float:

@@ -38,7 +38,7 @@ class UnifiedSafetyManager:
 
     ``low``: changes well inside the guardrails. ``medium``: a change of more than half of what they allow, more than
     ``max_auto_changes`` prefixes in all, or a first list of more than ``max_first_list``. ``high``: a guardrail is
-    broken, or a policy is not a good one at all.
+    broken, or a policy is not a good one at all. What a person approved is ``low``.
     """
 
     def __init__(
@@ -71,6 +71,8 @@ class UnifiedSafetyManager:
         name = f"AS{policy.as_number}"
         if not policy.success or not policy.prefixes:
             return SafetyResult("high", (f"{name}: {policy.status}, not a good list",))
+        if policy.approved:
+            return SafetyResult("low")
         if policy.last_good is None:
             return self._first(policy)
         if (violation := check_change(policy.last_good, policy.prefixes, self.settings)) is not None:

@@ -1,0 +1,235 @@
+"""What the stages of one run share, and what each of them does with one unit."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headrace.connectors.bgpq4 import BGPq4
+from headrace.errors import ResourceError
+from headrace.pipelines.bgp.applier import Change, PolicyApplier
+from headrace.pipelines.bgp.approvals import ApprovalQueue
+from headrace.pipelines.bgp.asn import AsKind, classify
+from headrace.pipelines.bgp.config import BgpConfig
+from headrace.pipelines.bgp.errors import PipelineExecutionError
+from headrace.pipelines.bgp.guardrails import LastGoodLists
+from headrace.pipelines.bgp.judge import PolicyJudge
+from headrace.pipelines.bgp.mappings import YAMLGenerator
+from headrace.pipelines.bgp.models import ApplicationResult, DeviceInfo, PolicyResult, RouterProfile
+from headrace.pipelines.bgp.parsing import RouterInspector, detect_format, redact_secrets
+from headrace.pipelines.bgp.policy import PolicyCombiner
+from headrace.pipelines.bgp.progress import ProgressReporter, StageClock
+from headrace.pipelines.bgp.records import ApplyRecords, token_for
+from headrace.pipelines.bgp.rollout import split_waves
+from headrace.pipelines.bgp.safety import UnifiedSafetyManager
+from headrace.pipelines.bgp.trail import AuditTrail
+from headrace.types import Empty, Failed, Lookup, Ok
+
+__all__ = ["BgpJob", "CollectionError"]
+
+
+class CollectionError(PipelineExecutionError):
+    """One router's configuration did not come. Attributes: ``error_type`` (that of hr.collect), ``seconds``."""
+
+    def __init__(self, error_type: str, message: str, seconds: float = 0.0) -> None:
+        self.error_type = error_type
+        self.message = message
+        self.seconds = seconds
+        super().__init__(error_type, message, seconds)
+
+    def __str__(self) -> str:
+        return f"{self.error_type}: {self.message}"
+
+
+@dataclass
+class BgpJob:
+    """The devices, the settings and the folders of one run. Safe to use from several threads."""
+
+    __headrace_fingerprint__ = "headrace.pipelines.bgp.job/1"  # what a run does depends on its execution id, not on us
+
+    devices: Sequence[DeviceInfo]
+    config: BgpConfig
+    output_dir: Path
+    execution_id: str
+
+    def __post_init__(self) -> None:
+        self.state_dir = self.config.state_dir or self.output_dir / "state"
+        self.trail = AuditTrail(self.state_dir, self.config.email)
+        self.records = ApplyRecords(self.state_dir / "applies")
+        self.approvals = ApprovalQueue(self.state_dir / "approvals")
+        self.last_good = LastGoodLists(self.state_dir / "last-good")
+        self.halt = self.config.halt_switch(self.state_dir)
+        self.progress = ProgressReporter(len(self.devices))
+        self.clock = StageClock()
+        self.applier = PolicyApplier(self.config, self.records, self.approvals, self.trail, self.halt)
+        self.by_name = {device.hostname: device for device in self.devices}
+        self._policies: dict[int, PolicyResult] | None = None
+        self._lock = threading.Lock()
+
+    # --- collection and discovery
+
+    def collect(self, hostname: str) -> dict[str, Any]:
+        """Return one router's configuration, without its secrets; CollectionError where it did not come whole."""
+        from headrace import Retry, collect
+
+        device = self.by_name[hostname]
+        outcome = collect.ssh(
+            [device.address], self.config.collect_command(device.platform), username=self.config.ssh_username,
+            port=device.port, key=self.config.ssh_key_path, password=self.config.ssh_password,
+            known_hosts=self.config.known_hosts, timeout=self.config.connection_timeout,
+            retry=Retry(attempts=self.config.collect_attempts, delay=0.5), max_output=self.config.max_config_bytes,
+        )[0]  # fmt: skip
+        self.progress.device_done()
+        if not outcome.ok:
+            raise CollectionError(outcome.error_type or "protocol", outcome.message, outcome.seconds)
+        text = bytes(outcome.stdout).decode("utf-8", "replace")
+        detect_format(text)
+        return {"bgp_data": redact_secrets(text), "seconds": outcome.seconds, "attempts": outcome.attempts}
+
+    def discover(self, hostname: str, bgp_data: str) -> dict[str, Any]:
+        """Return what a configuration says, as a dict of ``DiscoveryResult``'s fields."""
+        profile = dataclasses.replace(self.by_name[hostname].to_router_profile(), bgp_config=bgp_data)
+        found = RouterInspector().inspect_router(profile)
+        self.progress.device_done()
+        return dataclasses.asdict(found)
+
+    def map_routers(self, profiles: Sequence[RouterProfile]) -> dict[str, Any]:
+        """Write the YAML mappings and return them."""
+        generator = YAMLGenerator(self.output_dir)
+        mappings = generator.generate_mappings(profiles)
+        generator.save_with_history(mappings)
+        return mappings
+
+    def eligible(self, numbers: Sequence[int]) -> list[int]:
+        """Return the AS numbers that a registry can know."""
+        kinds = {AsKind.PUBLIC} | ({AsKind.PRIVATE} if self.config.guardrails.allow_private_as else set())
+        return [number for number in sorted(set(numbers)) if classify(number) in kinds]
+
+    # --- generation
+
+    def look_up(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
+        """Return one answer for each AS: status (ok, empty, failed), prefixes, reason, seconds."""
+        config = self.config
+        client = BGPq4(
+            mode=config.bgpq4_mode, timeout=config.bgpq4_timeout, host=config.bgpq4_host,
+            sources=config.bgpq4_sources, families=config.families, workers=config.bgpq4_workers,
+            allow_private=config.guardrails.allow_private_as,
+        )  # fmt: skip
+        started = time.monotonic()
+        try:
+            answers: Mapping[int, Lookup] = client.look_up_many(numbers)
+        except ResourceError as error:
+            answers = dict.fromkeys(numbers, Failed(str(error)))
+        seconds = (time.monotonic() - started) / max(1, len(numbers))
+        return [_answer(answers[number], seconds) for number in numbers]
+
+    def judge(self, answers: Mapping[int, Mapping[str, Any]], numbers: Sequence[int]) -> dict[int, PolicyResult]:
+        """Return the policy of each AS in ``numbers``; the good ones become the last good ones."""
+        judge = PolicyJudge(self.config, self.last_good, self.approvals)
+        policies = {}
+        for number in numbers:
+            answer = answers.get(number, {"status": "failed", "reason": "it was not looked up", "seconds": 0.0})
+            policies[number] = judge.judge(number, _lookup(answer), answer["seconds"])
+        policies = judge.limit_total(policies)
+        judge.remember(policies, self.execution_id)
+        return policies
+
+    def write_policies(self, policies: Mapping[int, PolicyResult], routers: Mapping[str, Sequence[int]]) -> list[str]:
+        """Write the policy files and return their paths: one folder a router, or all in one."""
+        if not any(policy.effective_prefixes is not None for policy in policies.values()):
+            return []
+        if self.config.separate_files:
+            return self._write_separate(policies, routers)
+        platforms = sorted({_language(device.platform) for device in self.devices})
+        written = []
+        for platform in platforms:
+            name = "bgp_policies.txt" if platform == platforms[-1] else f"bgp_policies.{platform}.txt"
+            path = self.output_dir / name
+            written.append(str(PolicyCombiner(platform).write_combined_file(list(policies.values()), path)))
+        return written
+
+    def _write_separate(self, policies: Mapping[int, PolicyResult], routers: Mapping[str, Sequence[int]]) -> list[str]:
+        written: list[str] = []
+        for hostname, numbers in routers.items():
+            mine = [policies[number] for number in numbers if number in policies]
+            combiner = PolicyCombiner(_language(self.by_name[hostname].platform))
+            written += map(str, combiner.write_separate_files(mine, self.output_dir / "routers" / hostname))
+        return written
+
+    # --- application
+
+    def remember_policies(self, policies: Mapping[int, PolicyResult]) -> None:
+        """Keep the policies at hand for ``apply``; a resumed run reads them from its records instead."""
+        with self._lock:
+            self._policies = dict(policies)
+
+    @property
+    def policies(self) -> dict[int, PolicyResult] | None:
+        """The policies, where they are at hand."""
+        with self._lock:
+            return self._policies
+
+    def waves(self, routers: Mapping[str, Sequence[int]], policies: Mapping[int, PolicyResult]) -> list[list[str]]:
+        """Return the routers that have something to apply, wave by wave, in the order of the devices."""
+        ready = [
+            device.hostname
+            for device in self.devices
+            if any(number in policies and policies[number].success for number in routers.get(device.hostname, ()))
+        ]
+        return split_waves(ready, self.config.rollout)
+
+    def apply(self, hostname: str, numbers: Sequence[int]) -> ApplicationResult:
+        """Apply to one router the good lists of its AS numbers, unless the rollout was stopped by another router."""
+        if not self.config.dry_run and (reason := self.records.failure(self.execution_id)) is not None:
+            return ApplicationResult(hostname, False, reason=f"the rollout stopped at {reason}", outcome="skipped")
+        return self._noted(self.applier.apply(self.change(hostname, numbers)))
+
+    def settle(self, hostname: str, numbers: Sequence[int]) -> ApplicationResult | None:
+        """Ask a router what became of a change that was begun when we died; None: nothing has happened yet."""
+        result = self.applier.settle(self.change(hostname, numbers))
+        return None if result is None else self._noted(result)
+
+    def _noted(self, result: ApplicationResult) -> ApplicationResult:
+        if result.outcome in ("failed", "rolled_back"):
+            self.records.note_failure(self.execution_id, result.router, result.reason or result.outcome)
+        self.progress.device_done()
+        return result
+
+    def change(self, hostname: str, numbers: Sequence[int]) -> Change:
+        """Return what a router shall have. A failed, empty or held list is not in it: the router keeps what it has."""
+        good = [p for n in numbers if (p := (self.policies or {}).get(n)) is not None and p.success]
+        weighed = UnifiedSafetyManager(self.config.guardrails).validate_policies_before_apply(good)
+        lists = {policy.name: policy.prefixes for policy in good}
+        return Change(
+            self.by_name[hostname],
+            lists,
+            token_for(self.execution_id, hostname, lists),
+            self.execution_id,
+            weighed.risk_level,
+            weighed.reasons,
+            approved=frozenset(policy.name for policy in good if policy.approved),
+        )
+
+
+def _language(platform: str) -> str:
+    return "frr" if platform == "frr" else "junos"
+
+
+def _answer(lookup: Lookup, seconds: float) -> dict[str, Any]:
+    answer: dict[str, Any] = {"status": "ok", "prefixes": [], "reason": "", "seconds": seconds}
+    if isinstance(lookup, Ok):
+        return {**answer, "prefixes": list(lookup.value)}
+    if isinstance(lookup, Empty):
+        return {**answer, "status": "empty"}
+    return {**answer, "status": "failed", "reason": lookup.reason}
+
+
+def _lookup(answer: Mapping[str, Any]) -> Lookup:
+    if answer["status"] == "ok":
+        return Ok(tuple(answer["prefixes"]))
+    return Empty() if answer["status"] == "empty" else Failed(answer["reason"])

@@ -1,0 +1,158 @@
+"""The BGP pipeline on the engine: collection, discovery, processing, generation, application, compilation."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import headrace as hr
+from headrace.pipelines.bgp.job import BgpJob
+from headrace.pipelines.bgp.models import BgpGroup, BgpNeighbor, PolicyResult, RouterProfile
+
+__all__ = ["PIPELINE", "STAGES", "build_pipeline", "policies_from"]
+
+PIPELINE = "bgp"
+STAGES = ("collection", "discovery", "processing", "generation", "application", "compilation")
+"""The stages as users know them. On the engine, application is one stage a wave."""
+
+
+def policies_from(stored: Mapping[str, Mapping[str, Any]]) -> dict[int, PolicyResult]:
+    """Return policies out of the journal's form."""
+    return {int(number): PolicyResult(**policy) for number, policy in stored.items()}
+
+
+def build_pipeline(job: BgpJob) -> hr.Pipeline:
+    """Return the pipeline for one job. Every item carries the execution's id: a new execution asks everything anew."""
+    pipe = hr.Pipeline(PIPELINE, version="1")
+    _collection(pipe, job)
+    _generation(pipe, job)
+    last = _application(pipe, job)
+    _compilation(pipe, job, last)
+    return pipe
+
+
+def _collection(pipe: hr.Pipeline, job: BgpJob) -> None:
+    def devices(ctx: hr.Context) -> dict[str, Any]:
+        execution = ctx.params["execution_id"]
+        job.progress.update_stage("collection")
+        return {device.hostname: {"hostname": device.hostname, "execution": execution} for device in job.devices}
+
+    def collection(ctx: hr.Context, device: dict[str, Any]) -> dict[str, Any]:
+        with job.clock.unit("collection"):
+            return {**device, **job.collect(device["hostname"])}
+
+    def discovery(ctx: hr.Context, collected: dict[str, Any]) -> dict[str, Any]:
+        with job.clock.unit("discovery"):
+            found = job.discover(collected["hostname"], collected["bgp_data"])
+        return {"hostname": collected["hostname"], "execution": collected["execution"], **found}
+
+    def processing(ctx: hr.Context) -> dict[str, Any]:
+        job.progress.update_stage("processing")
+        found = ctx.results("discovery")
+        with job.clock.unit("processing"):
+            profiles = [profile_of(job, hostname, entry) for hostname, entry in sorted(found.items())]
+            mappings = job.map_routers(profiles)
+        routers = {profile.hostname: list(profile.discovered_as_numbers) for profile in profiles}
+        eligible = job.eligible([number for numbers in routers.values() for number in numbers])
+        kinds = {str(number): kind for number, kind in mappings["as_kinds"].items()}
+        return {"routers": routers, "kinds": kinds, "eligible": eligible, "execution": ctx.params["execution_id"]}
+
+    pipe.step(devices)
+    pipe.map(collection, over="devices", workers=job.config.parallel_workers)
+    pipe.map(discovery, over="collection")
+    pipe.step(processing, after="discovery")
+
+
+def profile_of(job: BgpJob, hostname: str, found: Mapping[str, Any]) -> RouterProfile:
+    """Return the profile of a router whose configuration was read."""
+    groups = []
+    for group in found["bgp_groups"]:
+        neighbors = [BgpNeighbor(**neighbor) for neighbor in group["neighbors"]]
+        groups.append(BgpGroup(**{**group, "neighbors": tuple(neighbors)}))
+    return dataclasses.replace(
+        job.by_name[hostname].to_router_profile(),
+        discovered_as_numbers=tuple(found["as_numbers"]),
+        bgp_groups=tuple(groups),
+        local_as=tuple(found["local_as"]),
+    )
+
+
+def _generation(pipe: hr.Pipeline, job: BgpJob) -> None:
+    def as_numbers(ctx: hr.Context) -> dict[str, Any]:
+        known = ctx.results("processing")
+        job.progress.update_stage("generation")
+        return {str(number): {"number": number, "execution": known["execution"]} for number in known["eligible"]}
+
+    def generation(ctx: hr.Context, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        with job.clock.unit("generation"):
+            answers = job.look_up([entry["number"] for entry in entries])
+        return [{**entry, **answer} for entry, answer in zip(entries, answers, strict=True)]
+
+    def policies(ctx: hr.Context) -> dict[str, Any]:
+        known = ctx.results("processing")
+        answers = {int(number): answer for number, answer in ctx.results("generation").items()}
+        with job.clock.unit("generation"):
+            judged = job.judge(answers, known["eligible"])
+            job.remember_policies(judged)
+            files = job.write_policies(judged, known["routers"])
+        stored = {str(number): dataclasses.asdict(policy) for number, policy in judged.items()}
+        return {"policies": stored, "files": files, "execution": known["execution"]}
+
+    pipe.step(as_numbers, after="processing")
+    pipe.batch(generation, over="as_numbers", size=64, workers=1)
+    pipe.step(policies, after="generation")
+
+
+def _application(pipe: hr.Pipeline, job: BgpJob) -> str:
+    """Add the waves; return the name of the last stage."""
+    before = "policies"
+    if job.config.mode == "user" and not job.config.dry_run:
+        return before
+    for number in range(1, len(job.config.rollout) + 2):
+        before = _wave(pipe, job, number, before)
+    return before
+
+
+def _wave(pipe: hr.Pipeline, job: BgpJob, number: int, before: str) -> str:
+    def wave(ctx: hr.Context) -> dict[str, Any]:
+        known = ctx.results("processing")
+        job.progress.update_stage("application")
+        waves = job.waves(known["routers"], _policies(ctx, job))
+        mine = waves[number - 1] if number <= len(waves) else []
+        return {
+            hostname: {"hostname": hostname, "numbers": known["routers"][hostname], "execution": known["execution"]}
+            for hostname in mine
+        }
+
+    def apply(ctx: hr.Context, router: dict[str, Any]) -> dict[str, Any]:
+        _policies(ctx, job)
+        with job.clock.unit("application"):
+            return dataclasses.asdict(job.apply(router["hostname"], router["numbers"]))
+
+    def reconcile(ctx: hr.Context, router: dict[str, Any]) -> dict[str, Any] | None:
+        _policies(ctx, job)
+        with job.clock.unit("application"):
+            result = job.settle(router["hostname"], router["numbers"])
+        return None if result is None else dataclasses.asdict(result)
+
+    step = pipe.step(wave, name=f"wave_{number}", after=before)
+    options: dict[str, Any] = {"effect": True, "reconcile": reconcile, "workers": job.config.apply_workers}
+    pipe.map(apply, name=f"application_{number}", over=step, **options)
+    return f"application_{number}"
+
+
+def _policies(ctx: hr.Context, job: BgpJob) -> dict[int, PolicyResult]:
+    if job.policies is None:
+        job.remember_policies(policies_from(ctx.results("policies")["policies"]))
+    return job.policies or {}
+
+
+def _compilation(pipe: hr.Pipeline, job: BgpJob, last: str) -> None:
+    def compilation(ctx: hr.Context) -> dict[str, Any]:
+        job.progress.update_stage("compilation")
+        with job.clock.unit("compilation"):
+            sent = job.trail.flush()
+        return {"execution": ctx.params["execution_id"], "mails_sent": sent}
+
+    pipe.step(compilation, after=last, trigger="always")
