@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from servers.sshd import free_port
+
+from .conftest import OLD, Net
+
+HEADRACE = [sys.executable, "-W", "ignore", "-c", "import sys; from headrace.cli import main; sys.exit(main())", "bgp"]
+NEW = {"AS3333": ["193.0.0.0/21", "193.0.10.0/23", "2001:67c:2e8::/48"]}
+
+
+def command(net: Net, *words: str) -> subprocess.CompletedProcess[str]:
+    script = [*HEADRACE, *words, "--output-dir", str(net.folder / "out")]
+    return subprocess.run(script, capture_output=True, text=True, timeout=120, check=False)
+
+
+def files(net: Net, config: dict[str, Any]) -> list[str]:
+    devices = net.folder / "devices.csv"
+    rows = "".join(f"{d.address},{d.hostname},{d.port},{d.netconf_port}\n" for d in net.devices)
+    devices.write_text("address,hostname,port,netconf_port\n" + rows)
+    settings = net.folder / "settings.json"
+    settings.write_text(json.dumps(config))
+    return ["--devices", str(devices), "--config", str(settings)]
+
+
+def test_run_decide_apply_take_back(net: Net) -> None:
+    router = net.router(1)
+    given = files(net, net.config())
+    done = command(net, "run", *given)
+    assert done.returncode == 0, done.stderr
+    assert "1 read, 0 failed" in done.stdout
+    assert "Manual policy application required" in done.stdout
+    dry = command(net, "run", *given, "--dry-run")
+    assert (dry.returncode, "r1 would change:" in dry.stdout) == (0, True)
+    assert "+    2001:67c:2e8::/48;" in dry.stdout
+    queued = command(net, "run", *given, "--mode", "system", "--json")
+    assert queued.returncode == 0
+    assert json.loads(queued.stdout)["applications"][0]["outcome"] == "queued"
+    pending = command(net, "pending").stdout
+    identity = pending.split()[0]
+    assert "router r1" in pending
+    approved = command(net, "approve", identity, "--by", "ana", "--note", "fine")
+    assert (approved.returncode, approved.stdout.splitlines()[0]) == (0, "router r1: approved by ana")
+    assert command(net, "pending").stdout == "nothing waits for a decision\n"
+    applied = command(net, "run", *given, "--mode", "system")
+    assert applied.returncode == 0, applied.stdout
+    assert router.running() == NEW
+    back = command(net, "rollback", "r1", *given, "--by", "ana")
+    assert (back.returncode, back.stdout.splitlines()[0]) == (0, "r1: confirmed")
+    assert router.running() == OLD
+    audit = command(net, "audit").stdout
+    for event in ("approved", "committed", "confirmed", "rollback_demanded"):
+        assert f"  {event}  " in audit
+    assert "succeeded" in command(net, "status").stdout
+
+
+def test_halt_and_release(net: Net) -> None:
+    router = net.router(1)
+    given = files(net, net.autonomous())
+    assert command(net, "halt", "storm in AMS", "--by", "ana").returncode == 0
+    stopped = command(net, "run", *given)
+    assert stopped.returncode == 1
+    assert "storm in AMS (ana)" in stopped.stdout
+    assert router.running() == OLD
+    assert "storm in AMS" in command(net, "status").stdout
+    assert command(net, "release").stdout == "application is allowed again\n"
+    assert command(net, "release").stdout == "it was not stopped\n"
+
+
+def test_exit_code_1_where_the_run_failed(net: Net) -> None:
+    net.router(1)
+    settings = net.config(bgpq4_host=f"127.0.0.1:{free_port()}")
+    done = command(net, "run", *files(net, settings))
+    assert done.returncode == 1
+    assert "error: Critical failure in generation" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("csv", "settings", "message"),
+    [
+        ("address\n192.0.2.1\n", "{}", "column 'hostname' is missing"),
+        ("address,hostname\n192.0.2.1,r1\n192.0.2.1,r2\n", "{}", "share the address 192.0.2.1"),
+        ("address,hostname\nrouter,r1\n", "{}", "'router' is not an IP address"),
+        ("address,hostname\n192.0.2.1,r1\n", "{", "not JSON"),
+        ("address,hostname\n192.0.2.1,r1\n", "[]", "must be names and values"),
+        ("address,hostname\n192.0.2.1,r1\n", '{"moed": "user"}', "unknown setting 'moed'"),
+    ],
+)
+def test_exit_code_2_and_one_line_where_the_input_is_wrong(
+    tmp_path: Path, csv: str, settings: str, message: str
+) -> None:
+    (tmp_path / "d.csv").write_text(csv)
+    (tmp_path / "s.json").write_text(settings)
+    words = ["run", str(tmp_path / "d.csv"), "--config", str(tmp_path / "s.json"), "--output-dir", str(tmp_path / "out")]
+    script = [*HEADRACE, *words]
+    done = subprocess.run(script, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_password_comes_from_the_environment_and_is_not_shown(net: Net) -> None:
+    net.router(1)
+    config = net.config()
+    del config["ssh_key_path"]
+    script = [*HEADRACE, "run", *files(net, config)]
+    done = subprocess.run(
+        [*script, "--output-dir", str(net.folder / "out")], capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "HEADRACE_SSH_PASSWORD": "hunter2-router"},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "auth" in done.stdout
+    assert "hunter2" not in done.stdout + done.stderr
+
+
+def test_mails_that_wait_are_sent_later(net: Net) -> None:
+    net.router(1)
+    port = free_port()
+    down = {**net.mail.config(), "port": port, "timeout": 1}
+    assert command(net, "run", *files(net, net.config(mode="system", email=down))).returncode == 0
+    settings = net.folder / "settings.json"
+    waiting = command(net, "mail", "--config", str(settings))
+    assert waiting.returncode == 1
+    assert "0 sent, 3 wait" in waiting.stdout
+    settings.write_text(json.dumps({"email": net.mail.config()}))
+    assert command(net, "mail", "--config", str(settings)).stdout == "3 sent, 0 wait\n"
+    assert len(net.mail.received) == 3
