@@ -10,7 +10,6 @@ import contextlib
 import os
 import pwd
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -28,7 +27,10 @@ __all__ = ["irrd"]
 VERSION = "4.5.4"
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / "build" / "irrd-venv"
+CHANNEL = "irrd-preload-reload-channel"
 
+CHANGED = "changed: noc@example.net 20260101\nsource: TESTDB\n"
+WORKERS = 4
 MAINTAINER = """mntner: TEST-MNT
 admin-c: TEST-RIPE
 upd-to: noc@example.net
@@ -65,9 +67,7 @@ def rpsl(routes: Mapping[int, Sequence[str]]) -> str:
     for number, prefixes in routes.items():
         for prefix in prefixes:
             kind = "route6" if ":" in prefix else "route"
-            found.append(
-                f"{kind}: {prefix}\norigin: AS{number}\nmnt-by: TEST-MNT\nchanged: noc@example.net 20260101\nsource: TESTDB\n"
-            )
+            found.append(f"{kind}: {prefix}\norigin: AS{number}\nmnt-by: TEST-MNT\n{CHANGED}")
     return "\n".join(found)
 
 
@@ -85,7 +85,7 @@ def settings(folder: Path, user: str, database: int, redis: int, whois: int, htt
                 "rpki": {"roa_source": None},
                 "server": {
                     "http": {"interface": "127.0.0.1", "port": http, "url": f"http://127.0.0.1:{http}/"},
-                    "whois": {"interface": "127.0.0.1", "port": whois, "max_connections": 10},
+                    "whois": {"interface": "127.0.0.1", "port": whois, "max_connections": WORKERS},
                 },
                 "sources_default": ["TESTDB"],
                 "sources": {"TESTDB": {"authoritative": True, "keep_journal": False}},
@@ -123,9 +123,21 @@ def _as(user: str) -> list[str]:
     return ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] if os.geteuid() == 0 else []
 
 
-def _not_root() -> list[str]:
-    """What to put before a command that refuses to be root, but may read and write what root may."""
-    return ["unshare", "--user", "--map-user=1000", "--map-group=1000"] if os.geteuid() == 0 else []
+def _boxed() -> list[str]:
+    """What to put before IRRd: it refuses to be root, and its children send SIGTERM to whoever is their parent.
+
+    So it gets a user and a process namespace of its own, in which it may read and write what we may, and kill nobody.
+    """
+    return [
+        "unshare",
+        "--user",
+        "--map-user=1000",
+        "--map-group=1000",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+    ]
 
 
 def _run(before: Sequence[str], command: Sequence[object]) -> None:
@@ -148,30 +160,30 @@ def irrd(folder: Path, routes: Mapping[int, Sequence[str]]) -> Iterator[str]:
     with contextlib.ExitStack() as stack:
         _postgres(database, user, stack)
         _redis(folder, redis, stack)
-        _run(_not_root(), [VENV / "bin" / "irrd_database_upgrade", "--config", config])
+        _run(_boxed(), [VENV / "bin" / "irrd_database_upgrade", "--config", config])
         load = [VENV / "bin" / "irrd_load_database", "--config", config, "--source", "TESTDB", folder / "test.rpsl"]
-        _run(_not_root(), load)
+        _run(_boxed(), load)
         stack.enter_context(_server(folder, config))
         wait_for("IRRd", lambda: socket.create_connection(("127.0.0.1", whois), 1).close() is None, 60)
         # IRRd's preloader may be done before its workers listen to it; they would wait for ever.
-        announce = ["publish", "irrd-preload-reload-channel", "unknown-classes-changed-preload-all"]
-        _run([], ["redis-cli", "-p", redis, *announce])
+        wait_for("IRRd's workers", lambda: _listeners(redis) > WORKERS, 60)
+        _run([], ["redis-cli", "-p", redis, "publish", CHANNEL, "unknown-classes-changed-preload-all"])
         yield f"127.0.0.1:{whois}"
+
+
+def _listeners(redis: int) -> int:
+    command = ["redis-cli", "-p", str(redis), "pubsub", "numsub", CHANNEL]
+    return int(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()[-1])
 
 
 @contextlib.contextmanager
 def _server(folder: Path, config: Path) -> Iterator[None]:
-    words = [*_not_root(), str(VENV / "bin" / "irrd"), "--config", str(config), "--foreground"]
+    words = [*_boxed(), str(VENV / "bin" / "irrd"), "--config", str(config), "--foreground"]
     environment = {**os.environ, "HOME": str(folder)}
     with (folder / "stdout.log").open("wb") as log:
-        process = subprocess.Popen(words, stdout=log, stderr=log, env=environment, start_new_session=True)
+        process = subprocess.Popen(words, stdout=log, stderr=log, env=environment)
         try:
             yield
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            process.kill()  # and with it all that is in the box
+            process.wait()
