@@ -127,6 +127,6 @@ class FrrPair:
         return peer["pfxRcd"] if peer.get("state") == "Established" else None
 
     def prefix_list(self, name: str) -> list[str]:
-        """Return the lines of a list in a's running configuration."""
+        """Return the lines of a list in a's running configuration, sorted: FRR shows them as they came."""
         lines = self.vtysh("a", "show running-config").splitlines()
-        return [line for line in lines if f"prefix-list {name} " in line and not line.startswith(" ")]
+        return sorted(line for line in lines if f"prefix-list {name} " in line and not line.startswith(" "))

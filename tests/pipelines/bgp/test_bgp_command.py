@@ -99,7 +99,14 @@ def test_exit_code_2_and_one_line_where_the_input_is_wrong(
 ) -> None:
     (tmp_path / "d.csv").write_text(csv)
     (tmp_path / "s.json").write_text(settings)
-    words = ["run", str(tmp_path / "d.csv"), "--config", str(tmp_path / "s.json"), "--output-dir", str(tmp_path / "out")]
+    words = [
+        "run",
+        str(tmp_path / "d.csv"),
+        "--config",
+        str(tmp_path / "s.json"),
+        "--output-dir",
+        str(tmp_path / "out"),
+    ]
     script = [*HEADRACE, *words]
     done = subprocess.run(script, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2

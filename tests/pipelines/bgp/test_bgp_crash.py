@@ -173,7 +173,7 @@ def test_frr_end_to_end_with_a_real_session_and_a_kill(net: Net, pair: FrrPair, 
     assert pair.received() == 6
     assert "193.0.5.0/24" in (pair.config_folder("a") / "bgpd.conf").read_text()
     again = finish(net.folder, devices, frr_config(net, pair, frr_ssh, health=QUICK))
-    assert outcomes(again) == {"a": "unchanged"}
+    assert outcomes(again) == {"a": "unchanged"}, again["errors"]
 
 
 def test_frr_takes_the_change_back_when_nobody_comes_again(net: Net, pair: FrrPair, frr_ssh: Sshd) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from headrace.connectors.frr import FrrDriver, LocalShell
 from headrace.connectors.frr._lists import changes, parse_lists
+from headrace.connectors.frr._owner import new_owner
 from headrace.connectors.frr._scripts import CHUNK
 from headrace.connectors.routers import (
     CommitState,
@@ -140,6 +141,24 @@ def test_a_reboot_in_between_is_a_roll_back(frr: FrrDriver, tmp_path: Path) -> N
     (tmp_path / "on-router" / "token-7" / "boot").write_text("another boot\n")
     assert frr.commit_state("token-7", NEW) is CommitState.ROLLED_BACK
     frr.cancel("token-7")
+
+
+def test_the_lock_of_a_dead_process_here_is_taken_over(pair: FrrPair, tmp_path: Path) -> None:
+    frr = driver_of(pair, tmp_path)
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    ours = new_owner().split(":")
+    lock = tmp_path / "on-router" / "lock"
+    lock.parent.mkdir(exist_ok=True)
+    elsewhere = ":".join(["elsewhere", ours[1], str(dead.pid), "00c0ffee"])
+    lock.write_text(f"{elsewhere} {int(time.time()) + 300}\n")
+    with pytest.raises(RouterLockedError, match="elsewhere"):
+        frr.lock()
+    here = ":".join([ours[0], ours[1], str(dead.pid), "00c0ffee"])
+    lock.write_text(f"{here} {int(time.time()) + 300}\n")
+    frr.lock()
+    frr.unlock()
+    assert not lock.exists()
 
 
 def test_lock_is_exclusive_and_ends_by_itself(pair: FrrPair, frr: FrrDriver, tmp_path: Path) -> None:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import secrets
 import shlex
-import socket
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from headrace.connectors.frr import _scripts as scripts
 from headrace.connectors.frr._lists import changes, parse_lists
+from headrace.connectors.frr._owner import dead_owner, new_owner
 from headrace.connectors.frr._shell import Shell
 from headrace.connectors.routers import (
     CommitState,
@@ -67,7 +65,7 @@ class FrrDriver:
         self._on_event = on_event
         self._vtysh = shlex.join(vtysh)
         self._folder = folder
-        self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._owner = new_owner()
         self._open = self._locked = False
         self._base = ""
         self._lists: dict[str, tuple[str, ...] | None] = {}
@@ -120,8 +118,14 @@ class FrrDriver:
         return text
 
     def lock(self) -> None:
-        """Take the lock in ``folder``: it keeps out others who use this driver, and outlives a crash by minutes."""
-        self._run(scripts.lock(self._owner, _LOCK_SECONDS), "lock")
+        """Take the lock in ``folder``: it keeps out others who use this driver. One of a dead process is taken over."""
+        try:
+            self._run(scripts.lock(self._owner, _LOCK_SECONDS), "lock")
+        except RouterLockedError as error:
+            dead = dead_owner(error.message)
+            if dead is None:
+                raise
+            self._run(scripts.lock(self._owner, _LOCK_SECONDS, over=dead), "lock")
         self._locked = True
 
     def unlock(self) -> None:

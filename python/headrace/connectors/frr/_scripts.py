@@ -26,12 +26,12 @@ def prelude(folder: str, vtysh: str) -> str:
     )
 
 
-def lock(owner: str, seconds: int) -> str:
-    """Take the lock, or renew it. A lock that its owner did not renew in time is nobody's."""
+def lock(owner: str, seconds: int, over: str = "") -> str:
+    """Take the lock, or renew it. A lock that its owner did not renew in time is free, as is one of ``over``."""
     return f"""exec 9>"$D/guard"; flock -w 10 9; now=$(date +%s)
 if [ -s "$D/lock" ]; then
   read -r owner until < "$D/lock"
-  if [ "$owner" != {owner} ] && [ "$until" -gt "$now" ]; then
+  if [ "$owner" != {owner} ] && [ "$owner" != "{over}" ] && [ "$until" -gt "$now" ]; then
     echo "$owner holds it for up to $((until - now)) s" >&2; exit {HELD}
   fi
 fi

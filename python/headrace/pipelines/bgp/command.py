@@ -57,6 +57,7 @@ def _add_simple(actions: Any, name: str, text: str, handler: Callable[..., int])
 
 def _add_run(actions: Any) -> None:
     parser = _add_simple(actions, "run", "collect, discover, generate, and apply as the mode allows", _run)
+    parser.add_argument("devices_csv", nargs="?", metavar="DEVICES.csv", help="the routers, one a line")
     _add_connection(parser)
     parser.add_argument(
         "--mode", choices=("user", "system", "autonomous"), help="who may apply (default: user, nobody)"
@@ -151,7 +152,7 @@ def _devices(args: argparse.Namespace) -> list[DeviceInfo]:
 
     path = args.devices_option or getattr(args, "devices_csv", None)
     if path is None:
-        raise ConfigurationError("which devices? name a CSV file: --devices devices.csv")
+        raise ConfigurationError("which devices? Name a CSV file: headrace bgp run devices.csv")
     return load_devices_from_csv(path)
 
 

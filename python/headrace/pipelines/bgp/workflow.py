@@ -98,10 +98,10 @@ class WorkflowOrchestrator:
         return job.state_dir / "runs.db"
 
     def _unfinished(self, job: BgpJob) -> str | None:
-        """Return the execution that stopped half-way with the same devices and mode, not too long ago."""
+        """Return the execution that was killed or cancelled, with the same devices and mode, not too long ago."""
         path = job.state_dir / "runs.db"
         runs = hr.open_store(path).runs(PIPELINE) if path.exists() else []
-        if not runs or runs[0].status not in (hr.Status.RUNNING, hr.Status.CANCELLED):
+        if not runs or (runs[0].finished_at is not None and runs[0].status is not hr.Status.CANCELLED):
             return None
         known = runs[0].params
         same = {**self._params(job), "execution_id": known.get("execution_id")} == known
