@@ -99,6 +99,8 @@ void bind_store(py::module_& m) {
            "Checked results of a stage's table in a run.")
       .def("flush", &RunStore::flush, release(), "Waits until all that was appended is durable.")
       .def("active", &RunStore::active, py::arg("run"), release(), "Whether a live process works on the run.")
+      .def("check", &RunStore::check, py::arg("pipeline"), release(),
+           "Raises where something recorded of a pipeline can't be found.")
       .def("verify", &RunStore::verify, release(),
            "One line a fault; empty: nothing was altered or left out.")
       .def("prune", &RunStore::prune, py::arg("keep_last"), release(), "Forgets all but the newest runs.");

@@ -138,6 +138,10 @@ class RunStore:
         """
         Whether a live process works on the run.
         """
+    def check(self, pipeline: str | bytes) -> None:
+        """
+        Raises where something recorded of a pipeline can't be found.
+        """
     def execute(self, sql: str | bytes, arguments: collections.abc.Sequence = ()) -> int:
         """
         One durable writing statement.

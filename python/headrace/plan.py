@@ -82,6 +82,8 @@ class _Planner:
         self.store = store
         self.skip = skip
         self.uncertain: set[str] = set()
+        if store:
+            store.check(pipeline.name)
         self.recorded = store.recorded(pipeline.name) if store else {}
 
     def entries(self, stage: Stage, mode: str) -> Iterator[PlanEntry]:

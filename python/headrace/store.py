@@ -83,6 +83,10 @@ class Store:
         )
         return {row["category"]: row["n"] for row in self.sql(query, pipeline)}
 
+    def check(self, pipeline: str) -> None:
+        """Raise CheckpointCorruptionError where something recorded of the pipeline can't be found. Runs do it too."""
+        self._core.check(pipeline)
+
     def verify(self) -> list[str]:
         """Walk everything; one line a fault. Empty: nothing was altered or left out."""
         return list(self._core.verify())

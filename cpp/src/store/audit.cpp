@@ -56,7 +56,8 @@ void check_units(Connection& db, const Blobs& blobs, std::int64_t table, std::in
     try {
       const Checkpoint unit{rows.integer(0), static_cast<std::uint64_t>(rows.integer(1)),
                             read_value(rows, 2, db, blobs), rows.integer(4), rows.integer(5)};
-      if (unit.seal(hash64(rows.text(6))) == static_cast<std::uint64_t>(rows.integer(3))) continue;
+      if (unit.seal(place_hash(table, hash64(rows.text(6)))) == static_cast<std::uint64_t>(rows.integer(3)))
+        continue;
       faults.push_back("record " + std::to_string(unit.item) + " of " + units_table(table) + " was altered");
     } catch (const CheckpointCorruptionError& error) {
       faults.emplace_back(error.what());
@@ -131,8 +132,9 @@ std::vector<std::string> SqliteStore::verify() {
     for (const auto& row : db.query("SELECT number, id, events, event_head FROM run", {}).rows) {
       check_events(db, row, faults);
     }
-    const bool pruned = number(db.query("SELECT value FROM meta WHERE name='pruned'", {}).rows.at(0)[0]) > 0;
-    check_run_chain(db, pruned, faults);
+    for (std::string& fault : Ledger::check(db, true)) faults.push_back(std::move(fault));
+    const Table pruned = db.query("SELECT 1 FROM meta WHERE name='pruned' AND value>0", {});
+    check_run_chain(db, !pruned.rows.empty(), faults);
   } catch (const Error& error) {
     faults.emplace_back(error.what());
   }
@@ -186,7 +188,6 @@ std::int64_t SqliteStore::prune(std::int64_t keep_last) {
     db_.execute("DELETE FROM blob WHERE id NOT IN (" + used + ")");
   });
   for (const std::string& digest : orphans) ::unlink(blobs_.path(digest).c_str());
-  db_.execute("PRAGMA incremental_vacuum");
   db_.execute("PRAGMA wal_checkpoint(TRUNCATE)");
   return removed;
 }

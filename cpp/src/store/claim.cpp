@@ -4,6 +4,7 @@
 #include "headrace/base/error.h"
 #include "schema.h"
 #include "sqlite_store.h"
+#include "structure.h"
 
 namespace headrace::sqlite {
 
@@ -54,6 +55,9 @@ Claim SqliteStore::begin_run(const RunSpec& spec) {
   try {
     transaction([&] { run_->pipeline = pipeline_id(spec.pipeline); });
     run_->lease = take_lease(spec, run_->pipeline);
+    std::vector<std::string> faults;
+    check_pipeline(db_, run_->pipeline, faults);
+    refuse(faults);
     transaction([&] {
       start_or_resume(spec, claim);
       register_stages(spec, claim);
@@ -165,7 +169,6 @@ std::int64_t SqliteStore::register_stage(std::int64_t pipeline, const StageSpec&
     const std::int64_t id = find.integer(0);
     if (table) table->fingerprint = find.text(1);
     if (table) table->recorded = find.integer(2);
-    check_count(id, find.integer(2));
     find.reset();
     cached("UPDATE stage SET fingerprint=?2, form=?3, space=?4 WHERE id=?1")
         .bind(1, id)
@@ -197,16 +200,6 @@ void SqliteStore::register_stages(const RunSpec& spec, Claim& claim) {
     claim.stages.push_back(std::move(table));
   }
   rebuild_results_view(db_);
-}
-
-void SqliteStore::check_count(std::int64_t table, std::int64_t expected) {
-  Statement count = db_.prepare("SELECT count(*) FROM " + units_table(table));
-  count.step();
-  if (count.integer(0) != expected) {
-    throw CheckpointCorruptionError("the store " + path_ + " holds " + std::to_string(count.integer(0)) +
-                                    " of " + std::to_string(expected) + " recorded units in " +
-                                    units_table(table) + ": it is damaged; restore it from a copy");
-  }
 }
 
 void SqliteStore::end_run(const std::string& status, const std::string& message) {

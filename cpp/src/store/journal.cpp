@@ -21,7 +21,7 @@ std::uint64_t item_seal(const ItemRow& row, std::int64_t first_run, std::int64_t
   const auto place = mix(static_cast<std::uint64_t>(row.id), mix(static_cast<std::uint64_t>(row.parent),
                                                                  static_cast<std::uint64_t>(row.sequence)));
   const auto runs = mix(static_cast<std::uint64_t>(first_run), static_cast<std::uint64_t>(gone_run));
-  return mix(hash64(row.key), mix(place, runs));
+  return mix(mix(hash64(row.key), static_cast<std::uint64_t>(row.space)), mix(place, runs));
 }
 
 void SqliteStore::append(Batch batch) {
@@ -90,6 +90,7 @@ void SqliteStore::transaction(const std::function<void()>& body) {
       sqlite3_exec(db_.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
     new_units_.clear();
     new_items_.clear();
+    ledger_->drop();
     throw;
   }
   acknowledge();
@@ -118,6 +119,7 @@ void SqliteStore::finish_group() {
         .bind(3, run_->event_head, false)
         .run();
   }
+  ledger_->write();
   Statement& next = cached("UPDATE meta SET value=value+1 WHERE name='commits' RETURNING value");
   next.step();
   commit_number_ = next.integer(0);
@@ -171,10 +173,15 @@ void SqliteStore::write(const Batch& batch) {
 void SqliteStore::write_unit(const UnitRow& row) {
   const Checkpoint& unit = row.checkpoint;
   if (row.replaces) {
-    Statement& keep =
-        cached("INSERT INTO history SELECT ?1, item, ?3, input, value, seal, run, micros FROM " +
-               units_table(row.table) + " WHERE item=?2");
-    keep.bind(1, row.table).bind(2, unit.item).bind(3, run_->number).run();
+    // The seal of an older record also says until when it held: (a|b)-(a&b) is a XOR b.
+    Statement& keep = cached(
+        "INSERT INTO history SELECT ?1, item, ?3, input, value, (seal|?4)-(seal&?4), run, micros FROM " +
+        units_table(row.table) + " WHERE item=?2");
+    keep.bind(1, row.table)
+        .bind(2, unit.item)
+        .bind(3, run_->number)
+        .bind(4, superseded_seal(row.table, run_->number))
+        .run();
     cached("DELETE FROM " + units_table(row.table) + " WHERE item=?1").bind(1, unit.item).run();
     new_units_[row.table] -= db_.changes();
   }
@@ -184,7 +191,10 @@ void SqliteStore::write_unit(const UnitRow& row) {
   stored.run = run_->number;
   insert->bind(1, unit.item).bind(2, unit.input);
   bind_value(*insert, 3, unit.value, db_, blobs_);
-  insert->bind(4, stored.seal(row.key_hash)).bind(5, stored.run).bind(6, unit.micros).step();
+  insert->bind(4, stored.seal(place_hash(row.table, row.key_hash)))
+      .bind(5, stored.run)
+      .bind(6, unit.micros)
+      .step();
   ++new_units_[row.table];
 }
 

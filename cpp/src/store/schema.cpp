@@ -1,6 +1,7 @@
 #include "schema.h"
 
 #include "headrace/base/error.h"
+#include "ledger.h"
 
 namespace headrace::sqlite {
 
@@ -57,9 +58,10 @@ void check_ours(Connection& db, const std::string& path) {
                        "): it is some other SQLite file; give another path");
   }
   const std::int64_t version = pragma(db, "user_version");
-  if (version < 1)
-    throw StorageError("the store " + path + " says it has format " + std::to_string(version) +
-                       ": it is damaged");
+  if (version < 1) {
+    throw CheckpointCorruptionError("the store " + path + " is damaged: it says it is of format " +
+                                    std::to_string(version) + "; restore it from a copy");
+  }
   if (version > kSchemaVersion) {
     throw StorageError("the store " + path + " has format " + std::to_string(version) +
                        ", this headrace knows up to " + std::to_string(kSchemaVersion) +
@@ -75,16 +77,18 @@ void create_all(Connection& db) {
     db.execute("PRAGMA application_id=" + std::to_string(kApplicationId));
     db.execute("PRAGMA user_version=" + std::to_string(kSchemaVersion));
     rebuild_results_view(db);
+    Ledger::create(db);
   }
   db.execute("COMMIT");
 }
 
 }  // namespace
 
-void prepare_schema(Connection& db, const std::string& path, bool network) {
+void prepare_schema(Connection& db, const std::string& path, bool network, bool create) {
   const bool blank = pragma(db, "user_version") == 0 && pragma(db, "schema_version") == 0;
+  if (blank && !create) throw StorageError("not a headrace store (" + path + "): the file is empty");
   if (!blank) check_ours(db, path);
-  if (blank) db.execute("PRAGMA page_size=16384; PRAGMA auto_vacuum=INCREMENTAL");
+  if (blank) db.execute("PRAGMA page_size=16384; PRAGMA auto_vacuum=FULL");
   // Shared memory doesn't work over a network: there the rollback journal is slower, but whole.
   db.execute(network ? "PRAGMA journal_mode=DELETE" : "PRAGMA journal_mode=WAL");
   db.execute(network ? "PRAGMA synchronous=EXTRA" : "PRAGMA synchronous=FULL");

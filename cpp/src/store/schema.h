@@ -10,7 +10,7 @@ inline constexpr int kSchemaVersion = 1;
 inline constexpr int kApplicationId = 0x68726163;  // "hrac"
 
 /// Makes the tables in a new file, or checks that an old one is ours and of a version we know.
-void prepare_schema(Connection& db, const std::string& path, bool network);
+void prepare_schema(Connection& db, const std::string& path, bool network, bool create);
 
 /// Tables of one stage's records and of one space's items; documented in docs/run_store.md.
 std::string units_table(std::int64_t id);

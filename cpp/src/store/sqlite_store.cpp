@@ -9,6 +9,7 @@
 
 #include "headrace/base/error.h"
 #include "schema.h"
+#include "structure.h"
 
 namespace headrace {
 
@@ -39,8 +40,10 @@ SqliteStore::SqliteStore(std::string path, bool create, const Env& env)
       db_(path_, Mode::kWrite),
       blobs_(path_ + "-blobs", env),
       mark_(path_ + "-mark", true) {
-  prepare_schema(db_, path_, !env.network_file_system(path_).empty());
+  prepare_schema(db_, path_, !env.network_file_system(path_).empty(), create || mark_.read() > 0);
   check_mark();
+  check_ledger();
+  ledger_.emplace(db_);
 }
 
 SqliteStore::~SqliteStore() {
@@ -55,12 +58,40 @@ SqliteStore::~SqliteStore() {
 void SqliteStore::check_mark() {
   const std::int64_t acknowledged = mark_.read();
   const Table meta = db_.query("SELECT value FROM meta WHERE name='commits'", {});
-  commit_number_ = std::get<std::int64_t>(meta.rows.at(0).at(0));
+  if (meta.rows.empty() || !std::holds_alternative<std::int64_t>(meta.rows[0][0])) {
+    throw CheckpointCorruptionError("the store " + path_ +
+                                    " is damaged: it has lost its count of commits; restore it from a copy");
+  }
+  commit_number_ = std::get<std::int64_t>(meta.rows[0][0]);
   if (commit_number_ < acknowledged) {
     throw CheckpointCorruptionError(
         "the store " + path_ + " has lost " + std::to_string(acknowledged - commit_number_) +
         " acknowledged commits (its write-ahead log is damaged): restore it from a copy");
   }
+}
+
+void SqliteStore::check_ledger() {
+  db_.execute("BEGIN");
+  auto faults = Ledger::check(db_, false);
+  check_length(db_, path_, faults);
+  db_.execute("COMMIT");
+  refuse(faults);
+}
+
+void SqliteStore::refuse(const std::vector<std::string>& faults) const {
+  if (faults.empty()) return;
+  throw CheckpointCorruptionError("the store " + path_ + " is damaged: " + faults[0] +
+                                  "; restore it from a copy");
+}
+
+void SqliteStore::check(const std::string& pipeline) {
+  Connection db(path_, Mode::kWrite);
+  db.execute("PRAGMA query_only=1; BEGIN");
+  std::vector<std::string> faults;
+  for (const auto& row : db.query("SELECT id FROM pipeline WHERE name=?1", {pipeline}).rows) {
+    check_pipeline(db, std::get<std::int64_t>(row[0]), faults);
+  }
+  refuse(faults);
 }
 
 std::int64_t SqliteStore::execute(const std::string& sql, const std::vector<Cell>& arguments) {

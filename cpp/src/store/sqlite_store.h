@@ -10,6 +10,7 @@
 
 #include "blobs.h"
 #include "headrace/store/run_store.h"
+#include "ledger.h"
 #include "mark.h"
 #include "sqlite.h"
 
@@ -30,6 +31,7 @@ class SqliteStore final : public RunStore {
   std::unique_ptr<Reader> reader() override;
   std::int64_t execute(const std::string& sql, const std::vector<Cell>& arguments) override;
   bool active(std::int64_t run) override;
+  void check(const std::string& pipeline) override;
   std::vector<std::string> verify() override;
   std::int64_t prune(std::int64_t keep_last) override;
 
@@ -52,7 +54,6 @@ class SqliteStore final : public RunStore {
   std::int64_t register_space(std::int64_t pipeline, const std::string& name, const std::string& parent);
   std::int64_t register_stage(std::int64_t pipeline, const StageSpec& spec, const std::string& form,
                               std::int64_t space, StageTable* table);
-  void check_count(std::int64_t table, std::int64_t expected);
 
   // journal.cpp
   void work();
@@ -70,11 +71,15 @@ class SqliteStore final : public RunStore {
   Statement& cached(const std::string& sql);
 
   void check_mark();
+  void check_ledger();
+  /// CheckpointCorruptionError where there is a fault.
+  void refuse(const std::vector<std::string>& faults) const;
   std::string lease_path() const { return path_ + "-lease"; }
 
   const std::string path_;
   const Env& env_;
   Connection db_;
+  std::optional<Ledger> ledger_;
   Blobs blobs_;
   Mark mark_;
   std::mutex writing_;  ///< guards db_, statements_ and all that belongs to the open transaction
@@ -102,6 +107,15 @@ std::unique_ptr<Reader> make_reader(const std::string& path, const Env& env);
 /// Hash of one event over the hash before it.
 std::string event_hash(const std::string& previous, const std::string& run, std::int64_t sequence,
                        std::int64_t at_ms, const EventRow& row);
+
+/// What a record's seal folds in beside its own fields: the stage's table and the item's key.
+inline std::uint64_t place_hash(std::int64_t table, std::uint64_t key_hash) noexcept {
+  return mix(key_hash, static_cast<std::uint64_t>(table));
+}
+/// What is XORed into the seal of a record when it moves to the history.
+inline std::uint64_t superseded_seal(std::int64_t table, std::int64_t run) noexcept {
+  return mix(static_cast<std::uint64_t>(table), static_cast<std::uint64_t>(run));
+}
 
 /// Checksum of an item's row.
 std::uint64_t item_seal(const ItemRow& row, std::int64_t first_run, std::int64_t gone_run) noexcept;

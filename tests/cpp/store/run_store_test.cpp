@@ -178,12 +178,16 @@ TEST_F(RunStoreTest, OpeningWhatIsNotAStore) {
 
 TEST_F(RunStoreTest, AStoreOfANewerOrImpossibleVersion) {
   fill(path(), 1);
-  for (const int version : {2, 999, 0, -1}) {
+  for (const int version : {2, 999, 0, -1}) {  // versions start at 1
     sqlite3* db = nullptr;
     ASSERT_EQ(sqlite3_open(path().c_str(), &db), SQLITE_OK);
     sqlite3_exec(db, ("PRAGMA user_version=" + std::to_string(version)).c_str(), nullptr, nullptr, nullptr);
     sqlite3_close(db);
-    EXPECT_THROW(open_store(path()), StorageError) << version;
+    if (version > 0) {
+      EXPECT_THROW(open_store(path()), StorageError) << version;
+    } else {
+      EXPECT_THROW(open_store(path()), CheckpointCorruptionError) << version;
+    }
   }
 }
 

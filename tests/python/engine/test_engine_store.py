@@ -52,9 +52,10 @@ def simple(name: str = "simple") -> hr.Pipeline:
 
 
 def has_progress(store: Path) -> bool:
-    if not store.exists():
+    try:
+        runs = hr.open_store(store).runs()
+    except hr.StorageError:  # not made yet
         return False
-    runs = hr.open_store(store).runs()
     return bool(runs and runs[0].progress().done > 20)
 
 

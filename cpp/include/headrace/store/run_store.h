@@ -109,6 +109,9 @@ class RunStore {
   virtual std::int64_t execute(const std::string& sql, const std::vector<Cell>& arguments = {}) = 0;
   /// Whether a live process works on the run; a row that says "running" may be of one that died.
   virtual bool active(std::int64_t run) = 0;
+  /// Checks that everything recorded of a pipeline can be found; begin_run does it too.
+  /// CheckpointCorruptionError.
+  virtual void check(const std::string& pipeline) = 0;
   /// Walks everything; one line a fault, empty: nothing was altered or left out.
   virtual std::vector<std::string> verify() = 0;
   /// Forgets what only runs older than the newest `keep_last` of each pipeline need; returns how many went.
