@@ -11,20 +11,29 @@ export CMAKE_GENERATOR := Ninja
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-setup: build/.python ## install what is missing: system packages, .venv
+setup: build/.python-tests ## install what is missing: system packages, .venv
 
 build/.system: tools/system_packages.sh
 	@tools/system_packages.sh
 	@mkdir -p build && touch $@
 
-build/.python: build/.system pyproject.toml tools/requirements-dev.txt
+build/.system-tests: build/.system
+	@tools/system_packages.sh --tests
+	@touch $@
+
+build/.python: build/.system pyproject.toml tools/requirements.txt
 	@tools/python_packages.sh
+	@touch $@
+
+build/.python-tests: build/.system-tests build/.python tools/requirements-dev.txt
+	@tools/python_packages.sh tools/requirements-dev.txt
 	@touch $@
 
 build: setup ## compile what has changed
 	@tools/build.sh
 
-demo: build ## run the main job on the sample documents
+demo: build/.python ## run the main job on the sample documents
+	@tools/build.sh _core
 	@$(PY) tools/demo.py
 
 test: test-cpp test-py ## GoogleTest, then pytest

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes .venv and installs the Python packages that the project builds, tests and runs with.
+# Makes .venv and installs the Python packages of a list: those that building and running need, or with
+# `tools/requirements-dev.txt` those of the tests.
 set -euo pipefail
 [ -x .venv/bin/python ] || python3 -m venv .venv
-.venv/bin/python -m pip install -q -r tools/requirements-dev.txt
+.venv/bin/python -m pip install -q -r "${1:-tools/requirements.txt}"

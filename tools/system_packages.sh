@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Installs the system packages that are missing (Debian, Ubuntu), or says which they are.
+# With --tests also the real parts that the tests start by themselves.
 set -euo pipefail
 packages=(git g++ cmake ninja-build ccache pkg-config python3-venv python3-dev libeigen3-dev nlohmann-json3-dev
-  libspdlog-dev libsqlite3-dev libutf8proc-dev libgtest-dev libssh-dev libcurl4-openssl-dev libssl-dev libxxhash-dev
-  openssh-server openssh-client
-  iproute2 bgpq4 frr netconfd postgresql redis-server) # real parts of the tests; they start their own, see below
+  libspdlog-dev libsqlite3-dev libutf8proc-dev libgtest-dev libssh-dev libcurl4-openssl-dev libssl-dev libxxhash-dev)
+[ "${1:-}" != --tests ] ||
+  packages+=(openssh-server openssh-client iproute2 bgpq4 frr netconfd postgresql redis-server)
 
 missing=()
 for package in "${packages[@]}"; do
