@@ -18,11 +18,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import engine_faults
+import engine_peers
+from engine_peers import PEERS  # noqa: F401 - what run.py installs
 from table import Row
 
 import headrace as hr
 
-PEERS = ("joblib",)
 STAGES = 3
 
 
@@ -99,6 +101,9 @@ def durable_unit(quick: bool) -> list[Row]:
     mine, loop = (statistics.median(side) for side in zip(*pairs, strict=True))
     ratio = statistics.median(a / b for a, b in pairs)
     memory = per_unit(memory_loop, items // 30)
+    others = {
+        name: engine_peers.measured(name, n) for name, n in (("cocoindex", items // 10), ("dbos", 40), ("prefect", 20))
+    }
     return [
         Row(
             "engine",
@@ -111,6 +116,7 @@ def durable_unit(quick: bool) -> list[Row]:
         ),
         Row("engine", "the same, ratio pair by pair", ratio, "x", "<= 0.6"),
         Row("engine", "the same", mine, "us", "", "joblib.Memory", memory),
+        *(Row("engine", "the same", mine, "us", "", name, figure) for name, figure in others.items()),
     ]
 
 
@@ -201,6 +207,6 @@ def wavefront(quick: bool) -> list[Row]:
 def run(quick: bool) -> list[Row]:
     """All rows of the topic."""
     rows: list[Row] = []
-    for topic in (durable_unit, calling_python, restart, million, wavefront):
+    for topic in (durable_unit, calling_python, restart, million, wavefront, engine_faults.kills, engine_faults.flips):
         rows += topic(quick)
     return rows

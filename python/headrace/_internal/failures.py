@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import builtins
 import errno
 import re
@@ -46,7 +45,7 @@ _BY_CLASS: list[tuple[tuple[type[BaseException], ...], Category]] = [
     ((errors.TimeoutError, errors.RunActiveError, errors.CancelledError), "transient"),
     ((errors.StorageError,), "resource"),
     ((errors.HeadraceError,), "permanent"),
-    ((builtins.TimeoutError, asyncio.CancelledError, KeyboardInterrupt), "transient"),
+    ((builtins.TimeoutError, KeyboardInterrupt), "transient"),
     ((ConnectionError, InterruptedError, BlockingIOError, EOFError), "transient"),
     ((ImportError,), "configuration"),
     ((UnicodeError,), "permanent"),
@@ -63,7 +62,7 @@ _BY_NAME: list[tuple[re.Pattern[str], Category]] = [
     (re.compile(r"OutOfMemory|QuotaExceeded|DiskFull|ResourceExhausted"), "resource"),
     (
         re.compile(
-            r"Timeout|TimedOut|Temporar|Transient|RateLimit|Throttl|TooManyRequests|ServiceUnavailable|Connect(ion)?Error|"
+            r"Timeout|TimedOut|Cancelled|Temporar|Transient|RateLimit|Throttl|TooManyRequests|ServiceUnavailable|Connect(ion)?Error|"
             r"NetworkError|ServerDisconnected|Retryable|Deadlock|SerializationFailure|RemoteProtocolError|ProtocolError"
         ),
         "transient",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import functools
-import importlib.metadata
 import sys
 import sysconfig
 import types
@@ -78,9 +77,11 @@ def package_version(module_name: str) -> str:
         version = vars(sys.modules.get(".".join(parts[:depth]), MISSING_MODULE)).get("__version__")
         if isinstance(version, str):
             return version
+    from importlib import metadata  # costs as much as all the rest of the import
+
     try:
-        return importlib.metadata.version(top)
-    except importlib.metadata.PackageNotFoundError:
+        return metadata.version(top)
+    except metadata.PackageNotFoundError:
         return ""
 
 
