@@ -2,7 +2,7 @@
 
 from headrace.embed.batcher import Batcher, BatchStats, cache_key, estimate_tokens
 from headrace.embed.bm25 import BM25, SparseRows
-from headrace.embed.endpoint import HttpEmbedder
+from headrace.embed.endpoint import HttpEmbedder, ServerUnavailableError
 from headrace.embed.hashed import HashedEmbedder
 from headrace.embed.onnx import OnnxEmbedder, quantise_onnx
 from headrace.embed.protocol import Embedder, EmbeddingCache
@@ -27,6 +27,7 @@ __all__ = [
     "HttpEmbedder",
     "OnnxEmbedder",
     "SentenceTransformersEmbedder",
+    "ServerUnavailableError",
     "SparseRows",
     "cache_key",
     "dequantise_int8",

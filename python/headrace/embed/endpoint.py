@@ -15,18 +15,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headrace.collect import Outcome, http
-from headrace.embed.pace import Pace, retry_after
+from headrace.embed.pace import Cooldown, Pace, retry_after
 from headrace.embed.tokenizer import Tokenizer, refuse_too_long
 from headrace.errors import ConfigurationError, EmbeddingError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["HttpEmbedder"]
+__all__ = ["HttpEmbedder", "ServerUnavailableError"]
 
 _ASK_AGAIN = {408, 409, 425, 429, 500, 502, 503, 504}
 _SETUP = {401, 403, 404, 405, 407}  # no text is to blame, and no other one will fare better
 _MAX_ANSWER = 1 << 28  # bytes
+
+
+class ServerUnavailableError(EmbeddingError):
+    """The server can't be reached, or wants to be left alone: no text is to blame, and asking again helps later."""
 
 
 class HttpEmbedder:
@@ -59,6 +63,7 @@ class HttpEmbedder:
         headers: Further headers.
         extra: Further fields of the request.
         ca_file: PEM file of the authorities to trust; None: the system's.
+        cooldown: A file that keeps until when a server wants to be left alone, so that a new process heeds it too.
     """
 
     #: Nobody knows what the server does.
@@ -84,6 +89,7 @@ class HttpEmbedder:
         headers: Mapping[str, str] | None = None,
         extra: Mapping[str, Any] | None = None,
         ca_file: str | os.PathLike[str] | None = None,
+        cooldown: str | os.PathLike[str] | None = None,
     ) -> None:
         if max_tokens is not None and tokenizer is None:
             raise ConfigurationError("max_tokens needs a tokenizer to count with: an estimate can't hold a limit")
@@ -106,6 +112,8 @@ class HttpEmbedder:
         self._send: dict[str, Any] = {"timeout": timeout, "max_output": _MAX_ANSWER, "ca_file": ca_file, "workers": 1}
         self._attempts, self._delay, self._max_retry_after = attempts, delay, max_retry_after
         self._pace = Pace(requests_per_minute, tokens_per_minute)
+        self._cooldown = Cooldown(cooldown, self.url)
+        self._pace.hold(self._cooldown.left())
         self._most_bytes = 0  # a request's texts at most, once the server has refused a larger one; 0: unknown
         self._lock = threading.Lock()
 
@@ -126,6 +134,7 @@ class HttpEmbedder:
 
         Raises:
             EmbeddingError: The server refused, or answered with something else; or a text is too long.
+            ServerUnavailableError: All attempts failed, or the server wants to be left alone for longer.
             ConfigurationError: Wrong key or address.
             CancelledError: :meth:`interrupt` was called while it waited.
         """
@@ -164,14 +173,19 @@ class HttpEmbedder:
         body = json.dumps({"input": texts, **self._fields}).encode()
         attempt, begun = 1, self._pace.begin()
         while True:
+            if (left := self._cooldown.left()) > self._max_retry_after:
+                at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time.time() + left))
+                raise ServerUnavailableError(f"{self.url} wants to be left alone until {at}")
             self._pace.wait_for_turn(tokens, begun)
             outcome: Outcome
             (outcome,) = http([f"{self.url}/embeddings"], method="POST", headers=self._headers, body=body, **self._send)
             again = outcome.exit_code in _ASK_AGAIN or outcome.error_type in ("unreachable", "timeout", "protocol")
-            if outcome.ok or not again or attempt == self._attempts:
+            if outcome.ok or not again:
                 return outcome
             asked = retry_after(outcome.headers.get("retry-after"), time.time())
-            if asked is not None and asked > self._max_retry_after:
+            if asked:
+                self._cooldown.begin(asked)
+            if attempt == self._attempts or (asked or 0) > self._max_retry_after:
                 return outcome
             pause = min(60.0, self._delay * 2 ** (attempt - 1)) * random.uniform(0.75, 1.25)  # noqa: S311 - no secret
             self._pace.hold(pause if asked is None else asked)
@@ -182,8 +196,9 @@ class HttpEmbedder:
         if status in _SETUP:
             return ConfigurationError(f"{self.url} answers {status}: check url, model and api_key")
         if not status or status < 400:
-            return EmbeddingError(f"{self.url}: {outcome.message}")
-        return EmbeddingError(f"{self.url} answers {status}: {self._shown(outcome.stdout)}")
+            return ServerUnavailableError(f"{self.url}: {outcome.message}")
+        kind = ServerUnavailableError if status in _ASK_AGAIN else EmbeddingError
+        return kind(f"{self.url} answers {status}: {self._shown(outcome.stdout)}")
 
     def _shown(self, body: bytes) -> str:
         """The server's own words, in one short line and without the key."""

@@ -3,12 +3,48 @@
 from __future__ import annotations
 
 import email.utils
+import json
+import os
 import threading
 import time
+from pathlib import Path
 
+from headrace.embed.files import write_private
 from headrace.errors import CancelledError
 
-__all__ = ["Pace", "retry_after"]
+__all__ = ["Cooldown", "Pace", "retry_after"]
+
+
+class Cooldown:
+    """Until when a server wants to be left alone, in a file: a process that is killed meanwhile doesn't forget it.
+
+    Args:
+        file: Where it is kept; None: nowhere.
+        server: Its address.
+    """
+
+    def __init__(self, file: str | os.PathLike[str] | None, server: str) -> None:
+        self._file = None if file is None else Path(file)
+        self._server = server
+
+    def left(self) -> float:
+        """Seconds that are left of it; 0: none."""
+        until = self._read().get(self._server)
+        return max(0.0, until - time.time()) if isinstance(until, (int, float)) else 0.0
+
+    def begin(self, seconds: float) -> None:
+        """The server asked for so many seconds from now."""
+        if self._file is not None:
+            now = time.time()
+            others = {name: until for name, until in self._read().items() if until > now}
+            write_private(self._file, json.dumps({**others, self._server: now + seconds}).encode())
+
+    def _read(self) -> dict[str, float]:
+        try:
+            known = {} if self._file is None else json.loads(self._file.read_bytes())
+        except (OSError, ValueError):
+            return {}  # none yet, or half a file: the server will say it again
+        return known if isinstance(known, dict) else {}
 
 
 class Pace:

@@ -7,8 +7,10 @@ Run it again and only what has changed is touched; kill it and run it again, and
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from headrace.pipelines.documents.audit import Audit, audit
 from headrace.pipelines.documents.run import DocumentsRun, run
 from headrace.pipelines.documents.search import search
+from headrace.pipelines.documents.search_box import search_box
 from headrace.pipelines.documents.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from headrace.pipelines.documents.schema import NICSchemaManager
 
 __all__ = [
+    "Audit",
     "ConfigurationManager",
     "DocumentsRun",
     "ErrorResponse",
@@ -38,9 +41,11 @@ __all__ = [
     "ProcessingStatus",
     "ProgressReport",
     "Settings",
+    "audit",
     "create_pipeline_orchestrator",
     "run",
     "search",
+    "search_box",
 ]
 
 _MODULES = {

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.connectors.qdrant import VectorStore, document_id, open_store
 from headrace.errors import ConfigurationError
-from headrace.pipelines.documents.embedders import open_embedder
 from headrace.pipelines.documents.pipeline import unpack
 from headrace.pipelines.documents.settings import Settings
 from headrace.pipelines.documents.sources import open_source
@@ -70,7 +69,7 @@ def audit(source: str, *, repair: bool = False, **settings: Any) -> Audit:
         opened.callback(origin.close)
         last = _last_run(given, origin.name)
         vectors = opened.enter_context(open_store(given.vectors, given.collection))
-        if vectors.embedder != open_embedder(given.embedder).model_id:
+        if vectors.embedder != given.open_embedder().model_id:
             raise ConfigurationError(
                 f"the collection '{given.collection}' was made with another embedder than '{given.embedder}'"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import shutil
@@ -14,8 +15,20 @@ from headrace.pipelines.documents.settings import Settings
 
 __all__ = ["add_parser", "run"]
 
-_SOURCE = ("branch", "folder", "store", "vectors", "collection", "embedder", "name")
+_SOURCE = ("branch", "folder", "store", "vectors", "collection", "embedder", "embedder_options", "name")
 _SHOWN = 10  # failures and warnings in the terminal; all are in the summary
+
+
+class _Options(argparse.Action):
+    """``NAME=VALUE``, several times; a value is JSON where it can be, else text."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        name, found, value = str(values).partition("=")
+        if not (name and found):
+            parser.error(f"{option_string} {values}: write NAME=VALUE")
+        with contextlib.suppress(ValueError):  # plain text
+            value = json.loads(value)
+        setattr(namespace, self.dest, {**getattr(namespace, self.dest), name: value})
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -80,7 +93,19 @@ def _add_collection(parser: argparse.ArgumentParser) -> None:
         "--vectors", default=default.vectors, help="vector store: folder or http://host:6333 (default: %(default)s)"
     )
     parser.add_argument("--collection", default=default.collection, help="default: %(default)s")
-    parser.add_argument("--embedder", default=default.embedder, help="default: %(default)s")
+    parser.add_argument(
+        "--embedder",
+        default=default.embedder,
+        help="hashed, onnx:FOLDER, sentence-transformers:NAME, https://host/v1#MODEL (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--embedder-option",
+        action=_Options,
+        dest="embedder_options",
+        default={},
+        metavar="NAME=VALUE",
+        help="a further argument of the embedder, such as requests_per_minute=60",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -155,6 +180,7 @@ def _search(args: argparse.Namespace) -> int:
         limit=args.limit,
         where=where,
         embedder=args.embedder,
+        embedder_options=args.embedder_options,
     )
     if args.json:
         print(json.dumps([asdict(hit) for hit in hits], indent=1, ensure_ascii=False))

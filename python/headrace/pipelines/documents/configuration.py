@@ -49,9 +49,11 @@ class ChunkingSection(_Section):
 
 
 class EmbeddingSection(_Section):
-    """The embedder's name, such as ``hashed`` or ``hashed:512``."""
+    """The embedder's name, such as ``hashed``, ``onnx:FOLDER`` or ``https://host/v1#MODEL``; its further arguments."""
 
     model_name: str = "hashed"
+    options: dict[str, Any] = Field(default_factory=dict)
+    api_key: SecretStr | None = None
 
 
 class QdrantSection(_Section):

@@ -192,6 +192,8 @@ class PipelineOrchestrator:
             "chunk_size": config.chunking.target_chunk_size,
             "chunk_overlap": config.chunking.overlap,
             "embedder": config.embedding.model_name,
+            "embedder_options": config.embedding.options,
+            "embedder_key": config.embedding.api_key,
             "workers": pipeline.max_concurrent_documents,
             "timeout": config.docling.timeout,
             "memory": config.docling.memory,

@@ -13,8 +13,9 @@ import headrace as hr
 from headrace.connectors import SourceFile
 from headrace.connectors.docling import Converter
 from headrace.connectors.qdrant import Chunk, Document, VectorStore, document_id, is_server
+from headrace.pipelines.documents.embedders import BatchedEmbedder
 from headrace.pipelines.documents.settings import Settings
-from headrace.pipelines.documents.structure import page_of
+from headrace.pipelines.documents.structure import Chunking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,22 +26,22 @@ __all__ = ["CONVERT", "Built", "build", "unpack"]
 
 CONVERT = "1"
 """Version of the conversion: a new one converts every document again."""
-CHUNK = "1"
+CHUNK = "2"
 """Version of the chunking."""
-MIN_SECTION = 200
-"""Sections shorter than this share a chunk with what follows."""
 
 
 @dataclass(frozen=True)
 class Built:
     """A pipeline, and what it tells while it runs.
 
-    ``removed``: paths of removed documents; ``converted``: seconds that each conversion took, by path.
+    ``removed``: paths of removed documents; ``converted``: seconds that each conversion took, by path; ``embedder``:
+    says why nothing could be embedded any more, if so.
     """
 
     pipeline: hr.Pipeline
     removed: list[str]
     converted: dict[str, float]
+    embedder: BatchedEmbedder
 
 
 _PASSING = (OSError, hr.StorageError)  # errors that may go away
@@ -63,7 +64,8 @@ def build(
     removed: list[str] = []
     seconds: dict[str, float] = {}
     pipe = hr.Pipeline(settings.pipeline_name(source))
-    chunker = hr.text.MarkdownChunker(settings.chunk_size, settings.chunk_overlap, min_section=MIN_SECTION)
+    chunking = Chunking(settings.chunk_size, settings.chunk_overlap, embedder)
+    batched = BatchedEmbedder(embedder)
     guard = None if settings.max_shrink is None else hr.Guard(max_shrink=settings.max_shrink)
 
     def list_documents(ctx: hr.Context) -> Iterator[hr.Item]:
@@ -81,23 +83,10 @@ def build(
         return {"version": version, **asdict(converted)}
 
     def chunk(ctx: hr.Context, document: dict[str, Any]) -> list[dict[str, Any]]:
-        about = {name: document[name] for name in ("version", "title", "format")}
-        return [
-            {
-                **about,
-                "index": index,
-                "text": piece.text,
-                "start": piece.start,
-                "end": piece.end,
-                "context": piece.context,
-                "heading": piece.metadata["heading_path"],
-                "page": page_of(piece.start, document["pages"]),
-            }
-            for index, piece in enumerate(chunker.chunk(document["text"]))
-        ]
+        return chunking.chunks(document)
 
     def embed(ctx: hr.Context, chunks: list[dict[str, Any]]) -> list[bytes]:
-        rows = embedder.embed([_embedded_text(part) for part in chunks])
+        rows = batched.embed([part["before"] + part["text"] for part in chunks], lambda: ctx.cancelled)
         return [_pack(part, row.tobytes()) for part, row in zip(chunks, rows, strict=True)]
 
     def publish(ctx: hr.Context, parts: list[tuple[Any, bytes]]) -> dict[str, int]:
@@ -122,7 +111,7 @@ def build(
     retry = hr.Retry(attempts=3, delay=1.0, on=_PASSING)
     pipe.source(list_documents, name="documents", version="1", guard=guard)
     pipe.map(convert, over="documents", version=CONVERT, workers=settings.workers, retry=retry)
-    pipe.flat_map(chunk, over="convert", version=f"{CHUNK}/{settings.chunk_size}/{settings.chunk_overlap}")
+    pipe.flat_map(chunk, over="convert", version=f"{CHUNK}/{chunking.identity}")
     pipe.batch(embed, over="chunk", size=256, version=embedder.model_id, workers=1)
     pipe.group(
         publish,
@@ -135,7 +124,7 @@ def build(
         on_error="stop",  # a store that is gone is gone for all documents
     )
     pipe.step(finalise, after="publish", version=vectors.id, trigger="always")
-    return Built(pipe, removed, seconds)
+    return Built(pipe, removed, seconds, batched)
 
 
 def _load(file: SourceFile, converter: Converter) -> tuple[str, bytes]:
@@ -144,14 +133,9 @@ def _load(file: SourceFile, converter: Converter) -> tuple[str, bytes]:
     return file.version, file.load()
 
 
-def _embedded_text(part: dict[str, Any]) -> str:
-    """A chunk with what it stands under: a table says little without its heading."""
-    above = [heading for heading in (part["title"], *part["heading"]) if heading not in part["text"]]
-    return "\n".join([*dict.fromkeys(above), part["context"] + part["text"]])
-
-
 def _pack(part: dict[str, Any], row: bytes) -> bytes:
-    return json.dumps(part, ensure_ascii=False).encode() + b"\n" + row
+    kept = {name: value for name, value in part.items() if name != "before"}
+    return json.dumps(kept, ensure_ascii=False).encode() + b"\n" + row
 
 
 def unpack(source: str, path: str, packed: list[bytes], dim: int) -> tuple[Document, list[Chunk], Any]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from headrace import widgets
 from headrace._internal.compile import modes_of
 from headrace.connectors import redact_url
 from headrace.connectors.docling import Converter
 from headrace.connectors.qdrant import open_store
-from headrace.errors import ConfigurationError, PipelineError, StageError
-from headrace.pipelines.documents.embedders import open_embedder
+from headrace.errors import CancelledError, ConfigurationError, PipelineError, StageError
 from headrace.pipelines.documents.pipeline import build
+from headrace.pipelines.documents.sampling import Sampler
 from headrace.pipelines.documents.settings import Settings
 from headrace.pipelines.documents.sources import open_source
 from headrace.pipelines.documents.summary import summarise, write_summary
@@ -22,6 +23,8 @@ from headrace.run import start
 if TYPE_CHECKING:
     from headrace import Failure, Key, Run, Status
     from headrace.connectors import SourceFile
+    from headrace.pipelines.documents.embedders import BatchedEmbedder
+    from headrace.widgets import Picture
 
 __all__ = ["DocumentsRun", "run"]
 
@@ -35,12 +38,14 @@ class DocumentsRun:
         source: The full name of the source.
         summary: What stands in the summary file: numbers, dead letters, warnings, seconds of each stage.
         converted: Seconds that each conversion of this run took, by path.
+        samples: (seconds since the start, documents done so far), in order.
     """
 
     run: Run = field(repr=False)
     source: str
     summary: Mapping[str, Any] = field(repr=False)
     converted: Mapping[str, float] = field(repr=False, default_factory=dict)
+    samples: Sequence[tuple[float, float]] = field(repr=False, default=())
 
     @property
     def status(self) -> Status:
@@ -57,6 +62,25 @@ class DocumentsRun:
         """Numbers of documents: ``total``, ``executed``, ``skipped``, ``failed``, ``removed``; and of ``chunks``."""
         counts: Mapping[str, int] = self.summary["counts"]
         return counts
+
+    def stages(self) -> Picture:
+        """The stages as a picture, with what each did."""
+        return widgets.stages(self.run)
+
+    def timeline(self) -> Picture:
+        """When each stage worked, as a picture."""
+        return widgets.timeline(self.run)
+
+    def throughput(self) -> Picture:
+        """Documents a second over the time of the run, as a picture."""
+        return widgets.throughput(self.samples)
+
+    def errors(self) -> Picture:
+        """Dead letters by category, as a picture."""
+        return widgets.errors(self.run)
+
+    def _repr_html_(self) -> str:
+        return self.run._repr_html_()
 
 
 def run(
@@ -85,7 +109,7 @@ def run(
         StageError: The vector store failed half-way, or the source shrank too much. What was done is recorded.
     """
     given = Settings(str(source), **settings)
-    embedder = open_embedder(given.embedder)
+    embedder = given.open_embedder()
     with contextlib.ExitStack() as opened:
         origin = open_source(given)
         opened.callback(origin.close)
@@ -100,13 +124,28 @@ def run(
         keys: set[Key] | None = None if only is None else set(only)
         modes = modes_of(built.pipeline, None, None, None)
         done = start(built.pipeline, params, given.store, modes=modes, only_keys=keys)
+        built.embedder.on_down = done.cancel
+        if built.embedder.down is not None:
+            done.cancel()
         if on_start is not None:
             on_start(done)
-        done.join(progress)
+        with Sampler(done) as sampler:
+            _join(done, progress, built.embedder)
         summary = summarise(done, given, origin.name, vectors, built.removed)
     write_summary(given, summary)
     _raise_where_failed(done)
-    return DocumentsRun(done, origin.name, summary, built.converted)
+    return DocumentsRun(done, origin.name, summary, built.converted, sampler.samples)
+
+
+def _join(run: Run, progress: bool | Literal["auto"], embedder: BatchedEmbedder) -> None:
+    """Until the end; where nothing can be embedded any more, the run stops there, and goes on when it is run again."""
+    try:
+        run.join(progress)
+    except CancelledError:
+        if embedder.down is None:
+            raise
+    if embedder.down is not None:
+        raise StageError("embed", None, embedder.down, str(embedder.down)) from embedder.down
 
 
 def _raise_where_failed(run: Run) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from headrace.connectors.qdrant import Hit, open_store
 from headrace.errors import ConfigurationError
@@ -24,6 +25,8 @@ def search(
     limit: int = 5,
     where: Conditions | None = None,
     embedder: str = "hashed",
+    embedder_options: Mapping[str, Any] | None = None,
+    embedder_key: Any = None,
 ) -> list[Hit]:
     """The chunks that answer a query best, best first: by vector and by words (BM25).
 
@@ -34,6 +37,8 @@ def search(
         limit: Most hits.
         where: Restricts the hits: payload fields and their values, such as ``{"format": ["pdf", "docx"]}``.
         embedder: The embedder that the collection was made with.
+        embedder_options: As they were given to :func:`run`.
+        embedder_key: Of an embedding server.
 
     Raises:
         ConfigurationError: There is no such collection, or another embedder made it.
@@ -43,7 +48,7 @@ def search(
         raise ConfigurationError("the query is empty")
     if limit < 1:
         raise ConfigurationError(f"limit must be at least 1, not {limit}")
-    chosen = open_embedder(embedder)
+    chosen = open_embedder(embedder, embedder_options, key=embedder_key)
     with open_store(vectors, collection) as store:
         if store.embedder != chosen.model_id:
             raise ConfigurationError(f"the collection '{collection}' was made with another embedder than '{embedder}'")

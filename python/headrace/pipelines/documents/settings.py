@@ -5,11 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from headrace.connectors.docling import EXTENSIONS
 from headrace.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from headrace.embed import Embedder
 
 __all__ = ["Settings", "default_cache"]
 
@@ -36,7 +41,10 @@ class Settings:
             documents if it keeps its name.
         chunk_size: Most characters of a chunk.
         chunk_overlap: Characters that a chunk repeats of the one before.
-        embedder: Which embedder: ``hashed`` or ``hashed:DIM``.
+        embedder: Which embedder: ``hashed``, ``hashed:DIM``, ``onnx:FOLDER``, ``sentence-transformers:NAME`` or
+            ``https://host/v1#MODEL`` (OpenAI-compatible).
+        embedder_options: Further arguments of its class in :mod:`headrace.embed`, such as ``requests_per_minute``.
+        embedder_key: Of an embedding server; None: the environment variable ``HEADRACE_EMBEDDER_KEY``.
         workers: Documents that are converted at the same time.
         timeout: Seconds that one conversion may take.
         memory: Megabytes that one conversion may take.
@@ -58,6 +66,8 @@ class Settings:
     chunk_size: int = 800
     chunk_overlap: int = 0
     embedder: str = "hashed"
+    embedder_options: Mapping[str, Any] = field(default_factory=dict)
+    embedder_key: Any = field(default=None, repr=False)
     workers: int = 2
     timeout: float = 120.0
     memory: int = 1024
@@ -83,6 +93,13 @@ class Settings:
             raise ConfigurationError(f"{self.store!r} is no run store; the vector store's address goes to vectors")
         if Path(self.store).is_dir():
             raise ConfigurationError(f"the run store {self.store} is a folder; it must be a file, such as headrace.db")
+
+    def open_embedder(self) -> Embedder:
+        """The embedder that these settings name."""
+        from headrace.pipelines.documents.embedders import open_embedder
+
+        cooldown = None if "://" in self.store else Path(self.store).with_suffix(".cooldown.json")
+        return open_embedder(self.embedder, self.embedder_options, key=self.embedder_key, cooldown=cooldown)
 
     def pipeline_name(self, source: str) -> str:
         """The name under which a source's runs into this collection are recorded: one history for each of them.
