@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export CMAKE_GENERATOR := Ninja
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-cpp test-py lint format stubs asan tsan coverage bench clean
+.PHONY: help setup build demo test test-cpp test-py lint format stubs asan tsan coverage bench scale clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -66,6 +66,9 @@ coverage: setup ## line coverage of the C++ tests
 
 bench: build ## the figures of the README and the docs, peers beside
 	@$(PY) tests/bench/run.py $(TOPIC) $(if $(QUICK),--quick)
+
+scale: build ## 10,000 documents through the pipeline, killed three times, then 1 % changed
+	@PYTHONPATH=tests $(PY) -m scale.documents $(if $(DOCUMENTS),--documents $(DOCUMENTS))
 
 clean: ## remove everything that was built or installed here
 	@rm -rf build .venv dist artifacts demo; find . -name '*.so' -path '*python/headrace*' -delete

@@ -111,7 +111,8 @@ class Run:
                     show(self.progress())
             except KeyboardInterrupt:
                 self._interrupted()
-                raise
+                show(self.progress())
+                raise Interrupted from None
             finally:
                 self.release()
             show(self.progress())
@@ -188,6 +189,17 @@ class Run:
         from headrace.widgets.html import run_view
 
         return run_view(self)
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C or the notebook's stop button, with the run stopped cleanly. A notebook shows a line, not where it was."""
+
+    def __str__(self) -> str:
+        return "stopped: what had finished is recorded, the same cell or command goes on from there"
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in the place of a traceback."""
+        return [f"KeyboardInterrupt: {self}"]
 
 
 def _roots(key: Key) -> set[Key]:

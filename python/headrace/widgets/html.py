@@ -17,6 +17,7 @@ __all__ = [
     "failures_table",
     "plan_table",
     "progress_view",
+    "rate_text",
     "run_view",
     "runs_table",
     "seconds_text",
@@ -64,6 +65,11 @@ def seconds_text(seconds: float | None) -> str:
         return f"{minutes} min {rest:02d} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min"
+
+
+def rate_text(rate: float) -> str:
+    """Return a number a second as people read it: ``0.25``, ``2.5``, ``6,190``."""
+    return f"{rate:,.0f}" if rate >= 99.5 else f"{rate:.3g}"
 
 
 def badge(word: str) -> str:
@@ -147,7 +153,7 @@ def progress_view(report: ProgressReport, title: str = "") -> str:
     colour = ACCENTS["partial" if report.errors else "succeeded" if over else "running"]
     remaining = None if over else report.estimated_remaining
     left = "" if remaining is None else f", about {seconds_text(remaining)} left"
-    counts = f"{report.done:,} of {report.total:,} units ({report.fraction:.0%}), {report.rate:,.3g} a second"
+    counts = f"{report.done:,} of {report.total:,} units ({report.fraction:.0%}), {rate_text(report.rate)} a second"
     faults = "".join(f", {n:,} {w}" for n, w in ((report.errors, "errors"), (report.warnings, "warnings")) if n)
     name = f'<div style="font-weight:600">{escape(title)}</div>' if title else ""
     first = (

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal, Protocol
 
 from headrace.types import ProgressReport, StageReport
-from headrace.widgets.html import progress_view, seconds_text
+from headrace.widgets.html import progress_view, rate_text, seconds_text
 
 __all__ = ["display", "in_notebook", "progress_text"]
 
@@ -128,7 +128,7 @@ class _Notebook:
 
 def _details(report: ProgressReport) -> str:
     parts = [] if report.current_stage is None else [report.current_stage]
-    parts += [f"{report.rate:,.3g}/s", seconds_text(report.elapsed)]
+    parts += [f"{rate_text(report.rate)}/s", seconds_text(report.elapsed)]
     if report.current_stage is not None and report.estimated_remaining is not None:
         parts.append(f"{seconds_text(report.estimated_remaining)} left")
     parts += [f"{count} {word}" for count, word in ((report.errors, "errors"), (report.warnings, "warnings")) if count]

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from headrace.types import Failure, StageReport
-from headrace.widgets.html import ACCENTS, seconds_text
+from headrace.widgets.html import ACCENTS, rate_text, seconds_text
 
 __all__ = ["dag", "errors", "throughput", "timeline"]
 
@@ -238,7 +238,7 @@ def throughput(samples: Sequence[tuple[float, float]]) -> str:
     parts = []
     for tick in [t for t in _ticks(highest, 3) if t <= highest * 1.05]:
         y = 10 + height * (1 - tick / highest)
-        parts += [_line(left, y, left + width, y), _text(left - 8, y + 4, f"{tick:,.4g}/s", "end", 0.7)]
+        parts += [_line(left, y, left + width, y), _text(left - 8, y + 4, f"{rate_text(tick)}/s", "end", 0.7)]
     for tick in _ticks(span):
         label = seconds_text(tick) if tick else "0"
         parts.append(_text(left + width * tick / span, height + 30, label, "middle", 0.7))
@@ -247,7 +247,7 @@ def throughput(samples: Sequence[tuple[float, float]]) -> str:
         for at, rate in rates
     )
     parts.append(f'<polyline points="{points}" fill="none" stroke="{ACCENTS["running"]}" stroke-width="2"/>')
-    return _picture(left + width + 40, height + 40, f"throughput, at most {highest:,.3g} units a second", parts)
+    return _picture(left + width + 40, height + 40, f"throughput, at most {rate_text(highest)} units a second", parts)
 
 
 # ---- errors -------------------------------------------------------------------------------------------------------

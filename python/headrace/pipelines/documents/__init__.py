@@ -7,6 +7,7 @@ Run it again and only what has changed is touched; kill it and run it again, and
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from headrace.pipelines.documents.analytics import Forecast, History, forecast, history
 from headrace.pipelines.documents.audit import Audit, audit
 from headrace.pipelines.documents.run import DocumentsRun, run
 from headrace.pipelines.documents.search import search
@@ -33,6 +34,8 @@ __all__ = [
     "DocumentsRun",
     "ErrorResponse",
     "FileMetadata",
+    "Forecast",
+    "History",
     "NICSchemaManager",
     "PipelineOrchestrator",
     "PipelineResult",
@@ -43,6 +46,8 @@ __all__ = [
     "Settings",
     "audit",
     "create_pipeline_orchestrator",
+    "forecast",
+    "history",
     "run",
     "search",
     "search_box",

@@ -38,6 +38,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     _add_run(actions.add_parser("run", help="bring a vector store up to date with a source of documents"))
     _add_search(actions.add_parser("search", help="search what was stored"))
     _add_audit(actions.add_parser("audit", help="compare the vector store with what is recorded of a source"))
+    _add_history(actions.add_parser("history", help="the runs over time, and what more documents would take"))
     return parser
 
 
@@ -55,6 +56,14 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
     _add_source(parser)
     parser.add_argument("--repair", action="store_true", help="mend what differs, from the records")
     parser.add_argument("--json", action="store_true", help="print what differs as JSON")
+
+
+def _add_history(parser: argparse.ArgumentParser) -> None:
+    default = Settings("-")
+    parser.add_argument("--store", default=default.store, help="the run store (default: %(default)s)")
+    parser.add_argument("--vectors", default=default.vectors, help="the vector store (default: %(default)s)")
+    parser.add_argument("--documents", type=int, metavar="N", help="also: the time and the disk that N would take")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
@@ -110,7 +119,7 @@ def _add_collection(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command."""
-    return {"run": _run, "search": _search, "audit": _audit}[args.action](args)
+    return {"run": _run, "search": _search, "audit": _audit, "history": _history}[args.action](args)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -166,6 +175,19 @@ def _audit(args: argparse.Namespace) -> int:
         if args.repair and not found.clean:
             print("mended" if left.clean else f"not mended:\n{left}")
     return 0 if left.clean else 1
+
+
+def _history(args: argparse.Namespace) -> int:
+    from headrace.pipelines.documents.analytics import forecast, history
+
+    past = history(args.store)
+    wanted = None if args.documents is None else forecast(args.documents, args.store, args.vectors)
+    if args.json:
+        told = {"runs": [asdict(run) for run in past.runs], "documents_a_day": past.documents_a_day}
+        print(json.dumps({**told, "forecast": None if wanted is None else asdict(wanted)}, indent=1))
+    else:
+        print("\n".join(map(str, (past, wanted) if wanted else (past,))))
+    return 0
 
 
 def _search(args: argparse.Namespace) -> int:

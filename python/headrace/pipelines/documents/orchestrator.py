@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from headrace._internal.failures import categorise, redact, sanitise
 from headrace.connectors.qdrant import document_id
 from headrace.errors import ConfigurationError
+from headrace.pipelines.documents.analytics import Forecast, History, forecast, history
 from headrace.pipelines.documents.results import (
     ErrorResponse,
     FileMetadata,
@@ -123,6 +124,15 @@ class PipelineOrchestrator:
             warnings_count=report.warnings,
             stage_progress={_STAGES[name].value: done for name, done in report.stage_progress.items()},
         )
+
+    def performance_history(self) -> History:
+        """The runs of this configuration's run store over time."""
+        return history(self.config_manager.config.pipeline.store)
+
+    def plan_capacity(self, documents: int) -> Forecast:
+        """What so many documents would take in time and disk, by the runs so far."""
+        config = self.config_manager.config
+        return forecast(documents, config.pipeline.store, config.qdrant.location)
 
     def handle_pipeline_errors(self, error: Exception, context: Mapping[str, Any]) -> ErrorResponse:
         """What an error means and what to do about it; without secrets."""

@@ -1,0 +1,1 @@
+"""Checks at full size: ``make scale``."""
