@@ -21,6 +21,7 @@ struct Settings {
   std::shared_ptr<Tokenizer> tokenizer;
   std::string prefix;
   std::optional<int64_t> min_size;
+  bool stable;
 };
 
 headrace::text::Unit unit_named(const std::string& name) {
@@ -31,8 +32,13 @@ headrace::text::Unit unit_named(const std::string& name) {
 }
 
 ChunkOptions options(const Settings& settings) {
-  return {settings.size,      settings.overlap, unit_named(settings.unit), settings.min_size.value_or(-1),
-          settings.tokenizer, settings.prefix};
+  return {settings.size,
+          settings.overlap,
+          unit_named(settings.unit),
+          settings.min_size.value_or(-1),
+          settings.tokenizer,
+          settings.prefix,
+          settings.stable};
 }
 
 // The array owns the vector that was filled.
@@ -115,12 +121,12 @@ void bind_text_chunkers(py::module_& m) {
           "A list with the Chunks of each text, on `threads` threads (0: all processors), the GIL released.");
   py::class_<Settings>(m, "ChunkSettings", "What all chunkers take.")
       .def(py::init([](int64_t size, int64_t overlap, std::string unit, std::shared_ptr<Tokenizer> tokenizer,
-                       std::string prefix, std::optional<int64_t> min_size) {
-             return Settings{size,    overlap, std::move(unit), std::move(tokenizer), std::move(prefix),
-                             min_size};
+                       std::string prefix, std::optional<int64_t> min_size, bool stable) {
+             return Settings{size,     overlap, std::move(unit), std::move(tokenizer), std::move(prefix),
+                             min_size, stable};
            }),
            py::arg("size"), py::arg("overlap"), py::arg("unit"), py::arg("tokenizer"), py::arg("prefix"),
-           py::arg("min_size"));
+           py::arg("min_size"), py::arg("stable"));
   py::class_<RecursiveChunker, Chunker>(m, "RecursiveChunker",
                                         "Cuts at the best break that the limit allows.")
       .def(py::init([](const Settings& settings) { return RecursiveChunker(options(settings)); }),

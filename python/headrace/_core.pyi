@@ -809,6 +809,7 @@ class ChunkSettings:
         tokenizer: Tokenizer,
         prefix: str | bytes,
         min_size: typing.SupportsInt | typing.SupportsIndex | None,
+        stable: bool,
     ) -> None: ...
 
 class RecursiveChunker(Chunker):

@@ -11,6 +11,8 @@ Every chunker takes
 - ``tokenizer``, for tokens: a :class:`Tokenizer`, the path of a ``tokenizer.json``, or an object of the `tokenizers`
   package. The special tokens that the model adds are counted, and the file's truncation is ignored, so that no model
   of ``size`` tokens ever truncates a chunk. ``prefix``: text that will be put before each chunk; it is counted too;
+- ``stable``: of the places that are equally good to cut at, the one is taken that the text around it chooses, not the
+  last. A document that changes in one place keeps its other chunks; they are about a third smaller;
 
 and raises ConfigurationError where one is wrong. ``chunk(text)`` gives the :class:`Chunks` of one string,
 ``chunk_many(texts, threads=0)`` a list of them, made on several threads (0: all processors) with the GIL released; the
@@ -97,20 +99,23 @@ def _whole(name: str, value: Any) -> int:
 
 
 def _settings(size: Any, overlap: Any, unit: Any, tokenizer: Any, **more: Any) -> _core.ChunkSettings:
-    """What all chunkers take; ``more``: prefix, min_size."""
+    """What all chunkers take; ``more``: prefix, min_size, stable."""
     if tokenizer is not None and unit != "tokens":
         raise ConfigurationError(f"a tokenizer was given, but unit is {unit!r}: give unit='tokens', or no tokenizer")
     return _checked(size, overlap, unit, tokenizer, **more)
 
 
 def _checked(
-    size: Any, overlap: Any, unit: Any, tokenizer: Any, *, prefix: Any, min_size: Any = None
+    size: Any, overlap: Any, unit: Any, tokenizer: Any, *, prefix: Any, min_size: Any = None, stable: Any = False
 ) -> _core.ChunkSettings:
     if not isinstance(prefix, str):
         raise ConfigurationError(f"prefix must be a str, not {prefix!r}")
     core: Any = None if tokenizer is None else Tokenizer.of(tokenizer)._core
     least = None if min_size is None else _whole("min_size", min_size)
-    return _core.ChunkSettings(_whole("size", size), _whole("overlap", overlap), str(unit), core, prefix, least)
+    if not isinstance(stable, bool):
+        raise ConfigurationError(f"stable must be True or False, not {stable!r}")
+    whole = _whole("size", size), _whole("overlap", overlap)
+    return _core.ChunkSettings(*whole, str(unit), core, prefix, least, stable)
 
 
 class RecursiveChunker(_core.RecursiveChunker):
@@ -128,8 +133,10 @@ class RecursiveChunker(_core.RecursiveChunker):
         *,
         prefix: str = "",
         min_size: int | None = None,
+        stable: bool = False,
     ):
-        super().__init__(_settings(size, overlap, unit, tokenizer, prefix=prefix, min_size=min_size))
+        settings = _settings(size, overlap, unit, tokenizer, prefix=prefix, min_size=min_size, stable=stable)
+        super().__init__(settings)
 
 
 class SentenceChunker(_core.SentenceChunker):
@@ -150,8 +157,10 @@ class SentenceChunker(_core.SentenceChunker):
         prefix: str = "",
         abbreviations: bool = True,
         wrapped: bool = False,
+        stable: bool = False,
     ):
-        super().__init__(_settings(size, overlap, unit, tokenizer, prefix=prefix), abbreviations, wrapped)
+        settings = _settings(size, overlap, unit, tokenizer, prefix=prefix, stable=stable)
+        super().__init__(settings, abbreviations, wrapped)
 
 
 class MarkdownChunker(_core.MarkdownChunker):
@@ -176,8 +185,9 @@ class MarkdownChunker(_core.MarkdownChunker):
         prefix: str = "",
         min_size: int | None = None,
         min_section: int = 0,
+        stable: bool = False,
     ):
-        settings = _settings(size, overlap, unit, tokenizer, prefix=prefix, min_size=min_size)
+        settings = _settings(size, overlap, unit, tokenizer, prefix=prefix, min_size=min_size, stable=stable)
         super().__init__(settings, _whole("min_section", min_section))
 
 
@@ -185,8 +195,15 @@ class TokenChunker(_core.TokenChunker):
     """As many tokens in a chunk as the limit allows: cut where a word of the tokenizer begins, whatever it means."""
 
     def __init__(
-        self, size: int = 256, overlap: int = 0, unit: str = "tokens", tokenizer: Any = None, *, prefix: str = ""
+        self,
+        size: int = 256,
+        overlap: int = 0,
+        unit: str = "tokens",
+        tokenizer: Any = None,
+        *,
+        prefix: str = "",
+        stable: bool = False,
     ):
         if tokenizer is None:
             raise ConfigurationError("TokenChunker needs a tokenizer: give tokenizer=")
-        super().__init__(_checked(size, overlap, unit, tokenizer, prefix=prefix))
+        super().__init__(_checked(size, overlap, unit, tokenizer, prefix=prefix, stable=stable))

@@ -7,20 +7,25 @@
 #include "breaks.h"
 #include "headrace/base/error.h"
 #include "headrace/text/chunk_list.h"
+#include "lowest_hash.h"
 #include "measure.h"
 #include "scanner.h"
 
 namespace headrace::text {
+
+struct Cutting {
+  double fill;  ///< a chunk at least so much (0 to 1) of the limit long ends at the best break that follows
+  bool overlapping;  ///< the next chunk may repeat what ends one
+  bool stable;       ///< cuts between clusters follow from the text around them
+};
 
 /// Cuts a text, or a part of one, from left to right. Every start is a cluster boundary (or follows a hard
 /// cut), which bounds all looking back, so that each cut costs O(limit) and nothing is kept over the text.
 template <class Code>
 class Cutter {
  public:
-  /// A chunk at least `fill` (0 to 1) of the limit long ends at the best break that follows.
-  Cutter(const Scanner<Code>& text, const Measure& measure, const Breaks& breaks, double fill,
-         bool overlapping)
-      : text_(text), measure_(measure), breaks_(breaks), fill_(fill), overlapping_(overlapping) {}
+  Cutter(const Scanner<Code>& text, const Measure& measure, const Breaks& breaks, const Cutting& cutting)
+      : text_(text), measure_(measure), breaks_(breaks), cutting_(cutting) {}
 
   /// The limit of the chunks to come is smaller by so much.
   void reserve(int64_t size) { reserved_ = size; }
@@ -57,10 +62,11 @@ class Cutter {
     if (high >= stop_) return {stop_, stop_, Level::kEnd};
     const int64_t bottom = fresh_ + 1;  // each chunk holds something new
     if (bottom > high) return {start, high, Level::kHard};
-    const auto least = static_cast<int64_t>(static_cast<double>(high - start) * fill_);
+    const auto least = static_cast<int64_t>(static_cast<double>(high - start) * cutting_.fill);
     const int64_t low = std::max(bottom, start + least);
     Cut cut = breaks_.best({start, floor_, low, high});
     if (cut.level == Level::kHard && low > bottom) cut = breaks_.best({start, floor_, bottom, low - 1});
+    if (cut.level == Level::kHard && cutting_.stable) cut = chosen_cluster(low, high);
     return cut.level == Level::kHard ? last_cluster(bottom, high) : cut;
   }
 
@@ -75,6 +81,16 @@ class Cutter {
         return {text_.trim_end(start_, i), text_.skip_blanks(i), Level::kCluster};
     }
     return {high, high, Level::kHard};
+  }
+
+  Cut chosen_cluster(int64_t low, int64_t high) const {
+    LowestHash<Code> clusters(text_);
+    for (int64_t i = low; i <= high; ++i) {
+      if (text_.boundary(i, floor_)) clusters.offer(i);
+    }
+    const int64_t at = clusters.position();
+    if (at < 0) return {high, high, Level::kHard};
+    return {text_.trim_end(start_, at), text_.skip_blanks(at), Level::kCluster};
   }
 
   // An overlap that leaves no room for a good cut is given up.
@@ -98,7 +114,7 @@ class Cutter {
     if (cut.level == Level::kHard) return advance_inside(cut.next);
     inside_ = false;
     int64_t again = cut.end;
-    if (overlapping_ && cut.next < stop_) again = overlap_start(cut.end);
+    if (cutting_.overlapping && cut.next < stop_) again = overlap_start(cut.end);
     begin_at(again < cut.end ? again : cut.next);
     fresh_ = cut.next;
   }
@@ -126,8 +142,7 @@ class Cutter {
   const Scanner<Code>& text_;
   const Measure& measure_;
   const Breaks& breaks_;
-  double fill_;
-  bool overlapping_;
+  Cutting cutting_;
   int64_t reserved_ = 0;
   int64_t stop_ = 0;     // the end without trailing blanks
   int64_t start_ = 0;    // of the next chunk

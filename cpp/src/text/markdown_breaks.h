@@ -17,8 +17,13 @@ template <class Code>
 class MarkdownBreaks final : public Breaks {
  public:
   MarkdownBreaks(const Scanner<Code>& text, const Measure& measure, const MarkdownOutline& outline,
-                 double fill)
-      : text_(text), measure_(measure), outline_(outline), fill_(fill), inner_(text) {}
+                 double fill, bool stable)
+      : text_(text),
+        measure_(measure),
+        outline_(outline),
+        fill_(fill),
+        inner_(text, stable),
+        stable_(stable) {}
 
   Cut best(const Window& window) const override {
     const auto least = static_cast<int64_t>(static_cast<double>(window.high - window.start) * fill_);
@@ -36,16 +41,21 @@ class MarkdownBreaks final : public Breaks {
   }
 
  private:
-  // Of the marks of the best rank in the window the last one. The blanks before a mark may go beyond the
-  // window.
+  // Of the marks of the best rank in the window the last one, or the one that the text around it chooses. The
+  // blanks before a mark may go beyond the window.
   Cut last_mark(const Window& window) const {
     auto mark = std::upper_bound(outline_.marks.begin(), outline_.marks.end(), window.high, before_mark);
     Cut best{window.high, window.high, Level::kHard};
     int rank = MarkdownMark::kInnerItem + 1;
     if (mark != outline_.marks.end()) ++mark;
-    while (mark != outline_.marks.begin() && rank > MarkdownMark::kBlock && (--mark)->at > window.low) {
+    LowestHash<Code> lowest(text_);
+    const auto may_be_better = [&](int other) { return other < rank || (stable_ && other == rank); };
+    while (mark != outline_.marks.begin() && may_be_better(MarkdownMark::kBlock) &&
+           (--mark)->at > window.low) {
       const int64_t end = text_.trim_end(window.start, mark->at);
-      if (mark->rank >= rank || end < window.low || end > window.high) continue;
+      if (!may_be_better(mark->rank) || end < window.low || end > window.high) continue;
+      if (mark->rank < rank) lowest.forget();
+      if (stable_ && !lowest.offer(mark->at)) continue;
       rank = mark->rank;
       best = {end, text_.skip_blanks(mark->at), Level::kBlock};
     }
@@ -74,6 +84,7 @@ class MarkdownBreaks final : public Breaks {
   const MarkdownOutline& outline_;
   double fill_;
   RecursiveBreaks<Code> inner_;
+  bool stable_;
 };
 
 }  // namespace headrace::text

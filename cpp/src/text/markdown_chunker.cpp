@@ -23,10 +23,10 @@ class MarkdownCut {
         measure_(measure),
         outline_(scan_markdown(text)),
         out_(out),
-        breaks_(text, measure, outline_, fill(options)),
-        rows_(text),
-        cutter_(text, measure, breaks_, 0.0, options.overlap > 0),
-        row_cutter_(text, measure, rows_, fill(options), false),
+        breaks_(text, measure, outline_, fill(options), options.stable),
+        rows_(text, options.stable),
+        cutter_(text, measure, breaks_, cutting(options, 0.0)),
+        row_cutter_(text, measure, rows_, {fill(options), false, options.stable}),
         limit_(options.size) {}
 
   void run(int64_t min_section) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "breaks.h"
+#include "lowest_hash.h"
 #include "scanner.h"
 
 namespace headrace::text {
@@ -12,9 +13,10 @@ namespace headrace::text {
 template <class Code>
 class RecursiveBreaks final : public Breaks {
  public:
-  explicit RecursiveBreaks(const Scanner<Code>& text) : text_(text) {}
+  explicit RecursiveBreaks(const Scanner<Code>& text, bool stable = false) : text_(text), stable_(stable) {}
 
   Cut best(const Window& window) const override {
+    if (stable_) return stable_best(window);
     const LineBreaks breaks =
         text_.kernels().last_breaks(text_.data(), window.start, window.low, window.high + 1);
     if (breaks.paragraph >= 0) return cut_at(window, breaks.paragraph, Level::kParagraph);
@@ -43,6 +45,40 @@ class RecursiveBreaks final : public Breaks {
   }
 
  private:
+  // Not the last break of the best kind, but the one that the text around it chooses.
+  Cut stable_best(const Window& window) const {
+    LowestHash<Code> paragraphs(text_);
+    LowestHash<Code> lines(text_);
+    const auto line_feed = [&](int64_t from) {
+      return text_.kernels().first_line_feed(text_.data(), from, window.high + 1);
+    };
+    for (int64_t i = line_feed(window.low); i <= window.high; i = line_feed(i + 1)) {
+      const bool ends_empty_line =
+          text_.kernels().last_breaks(text_.data(), window.start, i, i + 1).paragraph == i;
+      (ends_empty_line ? paragraphs : lines).offer(i);
+    }
+    if (paragraphs.position() >= 0) return cut_at(window, paragraphs.position(), Level::kParagraph);
+    if (lines.position() >= 0) return cut_at(window, lines.position(), Level::kLine);
+    return stable_best_in_line(window);
+  }
+
+  Cut stable_best_in_line(const Window& window) const {
+    LowestHash<Code> sentences(text_);
+    LowestHash<Code> words(text_);
+    for (int64_t i = window.low; i <= window.high; ++i) {
+      const bool sentence = text_.sentence_ends(i, window.start);
+      const bool word = !sentence && sentences.position() < 0 && word_ends(i);
+      if ((sentence || word) && text_.boundary(i, window.floor)) (sentence ? sentences : words).offer(i);
+    }
+    if (sentences.position() >= 0) return cut_at(window, sentences.position(), Level::kSentence);
+    if (words.position() >= 0) return cut_at(window, words.position(), Level::kWord);
+    return {window.high, window.high, Level::kHard};
+  }
+
+  bool word_ends(int64_t position) const {
+    return is_blank(text_[position]) || (sizeof(Code) > 1 && ends_clause(text_[position - 1]));
+  }
+
   Cut cut_at(const Window& window, int64_t position, Level level) const {
     return {text_.trim_end(window.start, position), text_.skip_blanks(position), level};
   }
@@ -70,6 +106,7 @@ class RecursiveBreaks final : public Breaks {
   }
 
   const Scanner<Code>& text_;
+  bool stable_;
 };
 
 }  // namespace headrace::text

@@ -10,8 +10,8 @@ RecursiveChunker::RecursiveChunker(ChunkOptions options) : options_(checked(opti
 
 void RecursiveChunker::chunk(TextView text, ChunkList& out) const {
   with_measure(text, options_, [&]<class Code>(const Scanner<Code>& scanner, const Measure& measure) {
-    const RecursiveBreaks<Code> breaks(scanner);
-    Cutter<Code>(scanner, measure, breaks, fill(options_), options_.overlap > 0).run(0, scanner.size(), out);
+    const RecursiveBreaks<Code> breaks(scanner, options_.stable);
+    Cutter<Code>(scanner, measure, breaks, cutting(options_, fill(options_))).run(0, scanner.size(), out);
   });
 }
 

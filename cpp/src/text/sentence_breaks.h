@@ -14,10 +14,12 @@ namespace headrace::text {
 template <class Code>
 class SentenceBreaks final : public Breaks {
  public:
-  SentenceBreaks(const Scanner<Code>& text, const std::vector<int64_t>& edges)
-      : text_(text), edges_(edges), inner_(text) {}
+  SentenceBreaks(const Scanner<Code>& text, const std::vector<int64_t>& edges, bool stable)
+      : text_(text), edges_(edges), inner_(text, stable), stable_(stable) {}
 
   Cut best(const Window& window) const override {
+    Cut found{window.high, window.high, Level::kHard};
+    LowestHash<Code> lowest(text_);
     // The sentence that goes on behind the window may do so with blanks only.
     auto edge = std::upper_bound(edges_.begin(), edges_.end(), window.high);
     if (edge != edges_.end()) ++edge;
@@ -25,9 +27,10 @@ class SentenceBreaks final : public Breaks {
       const int64_t end = text_.trim_end(window.start, *edge);
       if (end < window.low) break;
       if (end > window.high || !text_.boundary(*edge, window.floor)) continue;
-      return {end, text_.skip_blanks(*edge), Level::kSentence};
+      if (!stable_ || lowest.offer(*edge)) found = {end, text_.skip_blanks(*edge), Level::kSentence};
+      if (!stable_) return found;
     }
-    return inner_.best(window);
+    return found.level == Level::kHard ? inner_.best(window) : found;
   }
 
   int64_t overlap_start(int64_t floor, int64_t low, int64_t end) const override {
@@ -40,6 +43,7 @@ class SentenceBreaks final : public Breaks {
   const Scanner<Code>& text_;
   const std::vector<int64_t>& edges_;
   RecursiveBreaks<Code> inner_;
+  bool stable_;
 };
 
 }  // namespace headrace::text

@@ -13,8 +13,8 @@ void SentenceChunker::chunk(TextView text, ChunkList& out) const {
   std::vector<int64_t> edges;
   sentence_boundaries(text, sentences_, edges);
   with_measure(text, options_, [&]<class Code>(const Scanner<Code>& scanner, const Measure& measure) {
-    const SentenceBreaks<Code> breaks(scanner, edges);
-    Cutter<Code>(scanner, measure, breaks, 0.0, options_.overlap > 0).run(0, scanner.size(), out);
+    const SentenceBreaks<Code> breaks(scanner, edges, options_.stable);
+    Cutter<Code>(scanner, measure, breaks, cutting(options_, 0.0)).run(0, scanner.size(), out);
   });
 }
 

@@ -12,20 +12,20 @@ TokenChunker::TokenChunker(ChunkOptions options) : options_(checked(options)) {
 }
 
 void TokenChunker::chunk(TextView text, ChunkList& out) const {
-  with_measure(
-      text, options_, [&]<class Code, class Measure>(const Scanner<Code>& scanner, const Measure& measure) {
-        const auto cut = [&](const TokenList& tokens) {
-          const TokenBreaks<Code> breaks(scanner, tokens);
-          Cutter<Code>(scanner, measure, breaks, 0.0, options_.overlap > 0).run(0, scanner.size(), out);
-        };
-        if constexpr (std::is_same_v<Measure, TokenMeasure>) {
-          cut(measure.tokens());
-        } else {
-          TokenList tokens;
-          options_.tokenizer->encode(text, tokens);
-          cut(tokens);
-        }
-      });
+  with_measure(text, options_,
+               [&]<class Code, class Measure>(const Scanner<Code>& scanner, const Measure& measure) {
+                 const auto cut = [&](const TokenList& tokens) {
+                   const TokenBreaks<Code> breaks(scanner, tokens, options_.stable);
+                   Cutter<Code>(scanner, measure, breaks, cutting(options_, 0.0)).run(0, scanner.size(), out);
+                 };
+                 if constexpr (std::is_same_v<Measure, TokenMeasure>) {
+                   cut(measure.tokens());
+                 } else {
+                   TokenList tokens;
+                   options_.tokenizer->encode(text, tokens);
+                   cut(tokens);
+                 }
+               });
 }
 
 }  // namespace headrace::text

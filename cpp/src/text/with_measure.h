@@ -1,5 +1,6 @@
 #pragma once
 
+#include "cutter.h"
 #include "headrace/text/chunker.h"
 #include "kernels.h"
 #include "measure.h"
@@ -11,6 +12,11 @@ namespace headrace::text {
 /// The share of the limit from which on a chunk ends at the best break.
 inline double fill(const ChunkOptions& options) {
   return static_cast<double>(options.min_size) / static_cast<double>(options.size);
+}
+
+/// How chunkers cut that fill a chunk to `share` of the limit at least; stable ones need room for a choice.
+inline Cutting cutting(const ChunkOptions& options, double share) {
+  return {options.stable ? fill(options) : share, options.overlap > 0, options.stable};
 }
 
 /// Calls use(scanner, measure) for the text's code unit and the options' unit.

@@ -104,6 +104,7 @@ TEST(Guarantees, HoldForAllChunkersOverRandomText) {
     options.size = 4 + random() % 40;
     options.overlap = random() % 3 == 0 ? 0 : random() % options.size;
     options.unit = random() % 2 == 0 ? Unit::kChars : Unit::kBytes;
+    options.stable = random() % 2 == 0;
     for (const auto& chunker : all_chunkers(options)) {
       ChunkList list;
       chunker->chunk(text.view(), list);

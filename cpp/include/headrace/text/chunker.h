@@ -23,6 +23,10 @@ struct ChunkOptions {
   std::shared_ptr<const Tokenizer> tokenizer =
       nullptr;              ///< of kTokens: counts, with the special tokens that it adds
   std::string prefix = {};  ///< of kTokens: UTF-8 that will stand before each chunk, and counts too
+  /// Of the places of one kind between min_size and size, cut at the one that the text around it chooses, not
+  /// at the last: a document that changes in one place keeps its other chunks. They are smaller, so there are
+  /// more.
+  bool stable = false;
 };
 
 /// Throws ConfigurationError that names the wrong setting, or returns the options with the defaults filled
