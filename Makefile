@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export CMAKE_GENERATOR := Ninja
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-cpp test-py lint format stubs asan tsan coverage bench scale clean
+.PHONY: help setup build demo test test-cpp test-py lint format stubs asan tsan fuzz coverage bench scale clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ asan: setup ## C++ tests under the address and undefined sanitizers
 
 tsan: setup ## C++ tests under the thread sanitizer
 	@cmake --preset tsan >/dev/null && cmake --build --preset tsan && setarch -R ctest --preset tsan
+
+fuzz: setup ## fuzz chunkers and tokenizers, 20 s each (SECONDS_EACH=36000 for a night)
+	@tools/fuzz.sh $(SECONDS_EACH)
 
 coverage: setup ## line coverage of the C++ tests
 	@cmake --preset coverage >/dev/null && cmake --build --preset coverage && ctest --preset coverage

@@ -27,18 +27,23 @@ class Cutter {
   Cutter(const Scanner<Code>& text, const Measure& measure, const Breaks& breaks, const Cutting& cutting)
       : text_(text), measure_(measure), breaks_(breaks), cutting_(cutting) {}
 
-  /// The limit of the chunks to come is smaller by so much.
-  void reserve(int64_t size) { reserved_ = size; }
+  /// The limit is smaller by so much: that of the first chunk of each run, and that of the others.
+  void reserve(int64_t first, int64_t others) {
+    first_reserved_ = first;
+    others_reserved_ = others;
+  }
 
   /// Appends the chunks of text[begin, end), two cluster boundaries.
   void run(int64_t begin, int64_t end, ChunkList& out) {
     stop_ = text_.trim_end(begin, end);
     inside_ = false;
+    reserved_ = first_reserved_;
     begin_at(text_.skip_blanks(begin));
     while (start_ < stop_) {
       Cut cut = cut_from(start_);
       if (start_ < fresh_ && cut.level >= Level::kCluster) cut = without_overlap(cut);
       emit(cut, out);
+      reserved_ = others_reserved_;
       advance(cut);
     }
   }
@@ -143,12 +148,14 @@ class Cutter {
   const Measure& measure_;
   const Breaks& breaks_;
   Cutting cutting_;
-  int64_t reserved_ = 0;
-  int64_t stop_ = 0;     // the end without trailing blanks
-  int64_t start_ = 0;    // of the next chunk
-  int64_t fresh_ = 0;    // first position of it that no chunk has yet
-  int64_t floor_ = 0;    // a cluster boundary at or before start_
-  bool inside_ = false;  // start_ follows a hard cut
+  int64_t first_reserved_ = 0;
+  int64_t others_reserved_ = 0;
+  int64_t reserved_ = 0;  // of the next chunk
+  int64_t stop_ = 0;      // the end without trailing blanks
+  int64_t start_ = 0;     // of the next chunk
+  int64_t fresh_ = 0;     // first position of it that no chunk has yet
+  int64_t floor_ = 0;     // a cluster boundary at or before start_
+  bool inside_ = false;   // start_ follows a hard cut
 };
 
 }  // namespace headrace::text

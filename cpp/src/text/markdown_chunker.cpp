@@ -80,30 +80,36 @@ class MarkdownCut {
   // text[start].
   void table(int64_t start, const MarkdownBlock& table, int64_t heading) {
     const size_t first = out_.spans.size();
-    row_cutter_.reserve(measure_.count(start, text_.skip_blanks(table.body)));
+    const int64_t header = measure_.count(table.start, table.body);
+    row_cutter_.reserve(measure_.count(start, text_.skip_blanks(table.body)), header);
     row_cutter_.run(table.body, table.end, out_);
     const int64_t begin = text_.skip_blanks(start);
-    if (measure_.excess(begin, out_.spans[first].end, 0) == 0) {
+    size_t without_context = 1;
+    if (!splits_from(first) && measure_.excess(begin, out_.spans[first].end, 0) == 0) {
       out_.spans[first].start = begin;
     } else {
-      lead(start, table.body, first);
+      without_context = lead(start, table, header);
     }
     ChunkNote common = under(heading);
     common.context = {table.start, table.body};
     note(common);
-    out_.notes[first].context = {};
+    for (size_t i = 0; i < without_context; ++i) out_.notes[first + i].context = {};
   }
 
-  // What could not stand before the chunk `first` after all gets chunks of its own before it.
-  void lead(int64_t start, int64_t end, size_t first) {
-    ChunkList before;
-    cutter_.run(start, end, before);
-    out_.spans.insert(out_.spans.begin() + static_cast<int64_t>(first), before.spans.begin(),
-                      before.spans.end());
-    const auto shift = static_cast<int64_t>(before.spans.size());
-    for (int64_t& split : out_.splits) split += split >= static_cast<int64_t>(first) ? shift : 0;
-    for (const int64_t split : before.splits) out_.splits.push_back(split + static_cast<int64_t>(first));
-    std::sort(out_.splits.begin(), out_.splits.end());
+  bool splits_from(size_t chunk) const {
+    return !out_.splits.empty() && out_.splits.back() >= static_cast<int64_t>(chunk);
+  }
+
+  // What leaves the first row too little room gets chunks of its own before it; answers how many.
+  size_t lead(int64_t start, const MarkdownBlock& table, int64_t header) {
+    const size_t first = out_.notes.size();
+    while (splits_from(first)) out_.splits.pop_back();
+    out_.spans.resize(first);
+    cutter_.run(start, table.body, out_);
+    const size_t count = out_.spans.size() - first;
+    row_cutter_.reserve(header, header);
+    row_cutter_.run(table.body, table.end, out_);
+    return count;
   }
 
   ChunkNote under(int64_t heading) const {

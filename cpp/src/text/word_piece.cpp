@@ -91,29 +91,57 @@ class WordPieceRun {
     const auto room = static_cast<size_t>(std::max<int64_t>(tokenizer.max_word_, Word::kLongest)) + 1;
     symbols_.resize(room);
     starts_.resize(room);
+    const int64_t likely = size / kLikelyLength;
+    out.ids.room(likely);
+    out.spans.room(likely);
+    out.begins.room(likely);
   }
 
   void run() {
-    for (int64_t i = 0; i < size_; ++i) {
+    for (int64_t i = 0; i < size_;) {
+      i = letters(i);
+      if (i == size_) break;
       const uint32_t entry = tokenizer_.chars_[text_[i]];
-      if (entry < BertChars::kAlone) {
-        add(entry, i);
+      if (entry == BertChars::kBlank) {
+        flush();
+        ++i;
       } else {
-        i = special(entry, i);
+        i = entry < BertChars::kAlone ? add(entry, i) : special(entry, i) + 1;
       }
     }
     flush();
   }
 
  private:
-  // A character of the current word. What is beyond the longest word is counted only.
-  void add(uint32_t symbol, int64_t position) {
+  // The plain characters from `position` on, as many as a known word may have; where they end.
+  int64_t letters(int64_t position) {
+    const BertChars& chars = tokenizer_.chars_;
+    const int64_t room = static_cast<int64_t>(symbols_.size()) - length_;
+    if (room <= 0) return position;
+    const int64_t stop = std::min(size_, position + room);
+    uint16_t* symbols = symbols_.data() + length_;
+    int32_t* starts = starts_.data() + length_;
+    int64_t i = position;
+    for (; i < stop; ++i) {
+      const uint32_t entry = chars[text_[i]];
+      if (entry >= BertChars::kAlone) break;
+      symbols[i - position] = static_cast<uint16_t>(entry);
+      starts[i - position] = static_cast<int32_t>(i);
+    }
+    if (i > position) last_ = static_cast<int32_t>(i - 1);
+    length_ += i - position;
+    return i;
+  }
+
+  // A character of the current word; the position behind it. What is beyond the longest word is counted only.
+  int64_t add(uint32_t symbol, int64_t position) {
     last_ = static_cast<int32_t>(position);
     if (length_ <= tokenizer_.max_word_) {
       symbols_[static_cast<size_t>(length_)] = static_cast<uint16_t>(symbol);
       starts_[static_cast<size_t>(length_)] = last_;
     }
     ++length_;
+    return position + 1;
   }
 
   // Anything but a plain character; answers the last position that it took.
@@ -175,7 +203,10 @@ class WordPieceRun {
   }
 
   void take(uint32_t entry, int64_t position) {
-    if (entry < BertChars::kAlone) return add(entry, position);
+    if (entry < BertChars::kAlone) {
+      add(entry, position);
+      return;
+    }
     if (entry & BertChars::kNothing) return;
     flush();
     if (entry & BertChars::kBlank) return;
@@ -205,8 +236,7 @@ class WordPieceRun {
   }
 
   void cached() {
-    std::array<uint16_t, Word::kLongest> key{};
-    std::copy_n(symbols_.begin(), length_, key.begin());
+    const std::array<uint16_t, Word::kLongest> key = word_key();
     Word& word = cache_[hash(key) & (cache_.size() - 1)];
     if (!same(word.symbols, key)) {
       const int64_t first = out_.ids.size();
@@ -215,20 +245,34 @@ class WordPieceRun {
       remember(key, first, word);
       return;
     }
-    int32_t* ids = out_.ids.room(Word::kPieces);
+    copy(word);
+  }
+
+  // All that a word may have is written, which costs less than asking how much it has.
+  void copy(const Word& word) {
+    static constexpr uint8_t kBegins[Word::kPieces] = {1};
+    const int32_t* starts = starts_.data();
     TokenSpan* spans = out_.spans.room(Word::kPieces);
-    uint8_t* begins = out_.begins.room(Word::kPieces);
+    std::memcpy(out_.ids.room(Word::kPieces), word.ids.data(), sizeof(word.ids));
+    std::memcpy(out_.begins.room(Word::kPieces), kBegins, sizeof(kBegins));
     int begin = 0;
-    for (int i = 0; i < word.count; ++i) {
+    int i = 0;
+    do {
       const int end = word.ends[static_cast<size_t>(i)];
-      ids[i] = word.ids[static_cast<size_t>(i)];
-      spans[i] = {starts_[static_cast<size_t>(begin)], starts_[static_cast<size_t>(end - 1)] + 1};
-      begins[i] = i == 0;
+      spans[i] = {starts[begin], starts[end - 1] + 1};
       begin = end;
-    }
+    } while (++i < word.count);
     out_.ids.add(word.count);
     out_.spans.add(word.count);
     out_.begins.add(word.count);
+  }
+
+  // The word's symbols, and 0 behind them.
+  std::array<uint16_t, Word::kLongest> word_key() const {
+    std::array<uint16_t, Word::kLongest> key;
+    const uint16_t* mask = kMask.data() + Word::kLongest - length_;
+    for (size_t i = 0; i < key.size(); ++i) key[i] = symbols_[i] & mask[i];
+    return key;
   }
 
   static bool same(const std::array<uint16_t, Word::kLongest>& a,
@@ -290,6 +334,14 @@ class WordPieceRun {
     put(tokenizer_.unknown_, starts_[0], last_ + 1, 1);
     ends_.assign(1, static_cast<uint8_t>(length_));
   }
+
+  static constexpr int64_t kLikelyLength =
+      3;  // characters a token; there is more room where they are shorter
+  static constexpr std::array<uint16_t, size_t{2} * Word::kLongest> kMask = [] {
+    std::array<uint16_t, size_t{2} * Word::kLongest> mask{};
+    std::fill_n(mask.begin(), Word::kLongest, uint16_t{0xFFFF});
+    return mask;
+  }();
 
   const WordPieceTokenizer& tokenizer_;
   const Code* text_;

@@ -1,0 +1,6 @@
+#include "text_entries.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  headrace::text::fuzz_tokenizer_json(data, size);
+  return 0;
+}
