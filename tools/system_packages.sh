@@ -5,7 +5,8 @@ set -euo pipefail
 packages=(git g++ cmake ninja-build ccache pkg-config python3-venv python3-dev libeigen3-dev nlohmann-json3-dev
   libspdlog-dev libsqlite3-dev libutf8proc-dev libgtest-dev libssh-dev libcurl4-openssl-dev libssl-dev libxxhash-dev)
 [ "${1:-}" != --tests ] ||
-  packages+=(openssh-server openssh-client iproute2 bgpq4 frr netconfd postgresql redis-server)
+  packages+=(openssh-server openssh-client iproute2 bgpq4 frr netconfd postgresql redis-server
+    chromium fonts-dejavu-core)
 
 missing=()
 for package in "${packages[@]}"; do

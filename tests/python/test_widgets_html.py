@@ -89,3 +89,16 @@ def test_reports_draw_themselves():
 )
 def test_durations_read_like_speech(seconds, text):
     assert html.seconds_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("status", "errors", "word"),
+    [(Status.SUCCEEDED, 0, "finished"), (Status.CANCELLED, 0, "stopped"), (Status.FAILED, 1, "failed")],
+)
+def test_how_it_ended_is_said(status, errors, word):
+    report = ProgressReport(None, 5, 10, 2.0, errors=errors, stages=(StageReport("one", status, 10, 5),))
+    assert word in words(html.progress_view(report))
+
+
+def test_rates_are_readable():
+    assert [html.rate_text(rate) for rate in (0.254, 2.5, 99.4, 6190.4)] == ["0.254", "2.5", "99.4", "6,190"]

@@ -150,17 +150,29 @@ def bar(fraction: float, colour: str = ACCENTS["running"]) -> str:
 def progress_view(report: ProgressReport, title: str = "") -> str:
     """Return how far a run is: a bar, the numbers, and a bar for each stage."""
     over = report.current_stage is None
-    colour = ACCENTS["partial" if report.errors else "succeeded" if over else "running"]
+    state = _state(report)
+    colour = ACCENTS["partial" if report.errors and state == "finished" else _COLOURS.get(state, "running")]
     remaining = None if over else report.estimated_remaining
     left = "" if remaining is None else f", about {seconds_text(remaining)} left"
     counts = f"{report.done:,} of {report.total:,} units ({report.fraction:.0%}), {rate_text(report.rate)} a second"
     faults = "".join(f", {n:,} {w}" for n, w in ((report.errors, "errors"), (report.warnings, "warnings")) if n)
     name = f'<div style="font-weight:600">{escape(title)}</div>' if title else ""
     first = (
-        f"{name}<div>{bar(report.fraction, colour)} <b>{escape(report.current_stage or 'finished')}</b> "
+        f"{name}<div>{bar(report.fraction, colour)} <b>{escape(state)}</b> "
         f"{counts}, {seconds_text(report.elapsed)}{left}{faults}</div>"
     )
     return first + _stage_bars(report)
+
+
+_COLOURS = {"finished": "succeeded", "stopped": "cancelled", "failed": "failed"}
+
+
+def _state(report: ProgressReport) -> str:
+    """The stage that works; or how it ended."""
+    if report.current_stage is not None:
+        return report.current_stage
+    ends = {str(stage.status) for stage in report.stages}
+    return "stopped" if "cancelled" in ends else "failed" if "failed" in ends else "finished"
 
 
 def _stage_bars(report: ProgressReport) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from documents_shelf import SAMPLES, Shelf, copy_samples
+from documents_shelf import Shelf, copy_samples
 
 import headrace as hr
 from headrace.connectors.qdrant import open_store
 from headrace.pipelines import documents
+from support.retrieval import quality
 
 
 def shelf_text(shelf: Shelf, path: str) -> str:
@@ -239,21 +240,12 @@ def test_provenance_of_a_chunk(new_shelf: Callable[..., Shelf]) -> None:
     assert {hit.format for hit in shelf.search("dia", where={"format": ["markdown"]})} == {"markdown"}
 
 
-def test_retrieval_quality(new_shelf: Callable[..., Shelf]) -> None:
-    """Questions with known answers: how many are in the first five hits, and how high."""
+@pytest.mark.parametrize(("embedder", "floors"), [("hashed", (0.95, 0.9)), ("hashed:1024", (0.95, 0.9))])
+def test_retrieval_quality(new_shelf: Callable[..., Shelf], embedder: str, floors: tuple[float, float]) -> None:
+    """Questions with known answers: how many are in the first five hits, and how high; models: `make bench`."""
     shelf = new_shelf("*")
-    shelf.run()
-    questions = json.loads((SAMPLES / "questions.json").read_text(encoding="utf-8"))
-    ranks = []
-    with open_store(shelf.vectors):  # kept open: the searches share it
-        for question in questions:
-            hits = shelf.search(question["question"], limit=5)
-            right = (
-                hit.path == question["document"] and question["answer"].lower() in hit.text.lower() for hit in hits
-            )
-            ranks.append(next((rank for rank, found in enumerate(right, 1) if found), 0))
-    recall = sum(rank > 0 for rank in ranks) / len(ranks)
-    reciprocal = sum(1 / rank for rank in ranks if rank) / len(ranks)
-    print(f"recall@5 {recall:.3f}, MRR {reciprocal:.3f} over {len(ranks)} questions")
-    assert recall >= 0.95
-    assert reciprocal >= 0.9
+    recall, reciprocal, count = quality(shelf.home, shelf.folder, embedder=embedder)
+    print(f"{embedder}: recall@5 {recall:.3f}, MRR {reciprocal:.3f} over {count} questions")
+    assert count >= 30
+    assert recall >= floors[0]
+    assert reciprocal >= floors[1]

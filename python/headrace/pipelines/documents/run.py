@@ -38,7 +38,7 @@ class DocumentsRun:
         source: The full name of the source.
         summary: What stands in the summary file: numbers, dead letters, warnings, seconds of each stage.
         converted: Seconds that each conversion of this run took, by path.
-        samples: (seconds since the start, documents done so far), in order.
+        samples: (seconds since the start, documents worked on so far), in order.
     """
 
     run: Run = field(repr=False)

@@ -35,7 +35,7 @@ class Sampler:
 
     @property
     def samples(self) -> tuple[tuple[float, float], ...]:
-        """(seconds since the start, documents done so far), in order."""
+        """(seconds since the start, documents worked on so far), in order."""
         return tuple(self._samples)
 
     def _look(self) -> None:
@@ -47,5 +47,5 @@ class Sampler:
 
     def _sample(self) -> None:
         stages = {stage.name: stage for stage in self._run.progress().stages}
-        done = stages["publish"].done + stages["convert"].failed
+        done = stages["publish"].executed + stages["convert"].failed  # what was unchanged took no work
         self._samples.append((time.monotonic() - self._began, float(done)))
