@@ -1,5 +1,6 @@
 """What is wrong is named in one line, with the right exit code; and nothing is lost by it."""
 
+import resource
 import sqlite3
 import subprocess
 import zipfile
@@ -181,6 +182,17 @@ def test_bad_documents_and_good_ones(shelf: Shelf) -> None:
     ]
     assert shelf.stored()["bad/wrong.docx"] == ["# Not Word\n\nText all the same"]
     assert len(shelf.stored()) == 10
+
+
+def test_200_megabytes_are_refused_and_not_read_into_memory(shelf: Shelf) -> None:
+    with (shelf.folder / "huge.pdf").open("wb") as file:
+        file.write(b"%PDF-1.7\n")
+        file.truncate(200 << 20)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    done = shelf.run()
+    assert [failure.message for failure in done.failures] == ["it has 200 MB, the limit is 100 MB (max_size)"]
+    assert done.counts["executed"] == 8
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150 << 10  # kilobytes
 
 
 def test_a_store_in_use_elsewhere_is_named(run: Call, shelf: Shelf) -> None:

@@ -31,6 +31,8 @@ class Sampler:
     def __exit__(self, *exc: object) -> None:
         self._over.set()
         self._thread.join()
+        if len(self._samples) > 1 and self._samples[-1][0] > time.monotonic() - self._began - 0.1:
+            self._samples.pop()  # a rate over so short a time says nothing
         self._sample()
 
     @property
