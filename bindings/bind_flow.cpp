@@ -158,6 +158,17 @@ void bind_runner(py::module_& m) {
         for (const auto& stage : pipeline.ordered()) names.push_back(stage->name());
         return names;
       });
+  py::class_<headrace::LogLines, std::shared_ptr<headrace::LogLines>>(m, "LogLines",
+                                                                      "Log lines until they are taken.")
+      .def(py::init<>())
+      .def(
+          "take",
+          [](headrace::LogLines& self) {
+            std::vector<std::pair<int, std::string>> taken;
+            for (headrace::LogLine& line : self.take()) taken.emplace_back(line.level, std::move(line.text));
+            return taken;
+          },
+          "Tuples (level, text), oldest first; level: 2 info, 3 warning, 4 error.");
   py::class_<RunOptions>(m, "RunOptions")
       .def(py::init<>())
       .def_readwrite("params", &RunOptions::params)
@@ -170,7 +181,13 @@ void bind_runner(py::module_& m) {
       .def_readwrite("max_seconds", &RunOptions::max_seconds)
       .def_readwrite("max_memory", &RunOptions::max_memory)
       .def_readwrite("modes", &RunOptions::modes)
-      .def_readwrite("only_keys", &RunOptions::only_keys);
+      .def_readwrite("only_keys", &RunOptions::only_keys)
+      .def(
+          "log_to",
+          [](RunOptions& self, const std::shared_ptr<headrace::LogLines>& lines) {
+            self.log = headrace::LogLines::log(lines);
+          },
+          py::arg("lines"), "Lines of what happens go there.");
   py::class_<Runner, std::shared_ptr<Runner>>(m, "Runner", "Executes one run of a pipeline.")
       .def(py::init([](const Pipeline& pipeline, std::shared_ptr<RunStore> store, RunOptions options) {
              return std::shared_ptr<Runner>(new Runner(pipeline, std::move(store), std::move(options)),

@@ -9,6 +9,6 @@ if [ ! -f build/dev/build.ninja ] || [ CMakeLists.txt -nt build/dev/build.ninja 
 fi
 cmake --build build/dev ${1:+--target "$@"}
 if [ ! -f build/.installed ] || [ pyproject.toml -nt build/.installed ]; then
-  "$python" -m pip install -q --no-deps --no-build-isolation -e . -Cwheel.cmake=false -Ceditable.mode=inplace
+  "$python" -m pip install -q --no-deps --no-build-isolation -e . --config-settings=wheel.cmake=false --config-settings=editable.mode=inplace
   touch build/.installed
 fi

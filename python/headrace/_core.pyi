@@ -18,6 +18,7 @@ __all__: list[str] = [
     "Form",
     "HashedEmbedder",
     "HttpCollector",
+    "LogLines",
     "MarkdownChunker",
     "OnError",
     "OutcomeStream",
@@ -509,6 +510,16 @@ class Pipeline:
     def ordered(self) -> list[str]: ...
     def validate(self) -> None: ...
 
+class LogLines:
+    """
+    Log lines until they are taken.
+    """
+    def __init__(self) -> None: ...
+    def take(self) -> list[tuple[int, str]]:
+        """
+        Tuples (level, text), oldest first; level: 2 info, 3 warning, 4 error.
+        """
+
 class RunOptions:
     config: str
     drift_refuse: bool
@@ -516,6 +527,10 @@ class RunOptions:
     resume: str
     skip_existing: bool
     def __init__(self) -> None: ...
+    def log_to(self, lines: LogLines) -> None:
+        """
+        Lines of what happens go there.
+        """
     @property
     def max_memory(self) -> int: ...
     @max_memory.setter

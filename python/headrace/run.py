@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
 from collections import Counter
 from collections.abc import Mapping
@@ -26,17 +27,31 @@ __all__ = ["Run"]
 
 T = TypeVar("T")
 
+LOG = logging.getLogger("headrace.engine")
+"""Starts, retries, dead letters and ends of runs, a line each. Silent until the program sets up logging."""
+LOG.addHandler(logging.NullHandler())
+_LEVELS = {2: logging.INFO, 3: logging.WARNING, 4: logging.ERROR}
+
 
 class Run:
     """One execution of a pipeline. What it recorded stays readable as long as the store keeps it."""
 
-    def __init__(self, pipeline: Pipeline, runner: _core.Runner, store: Store, scope: RunScope, options: Any) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        runner: _core.Runner,
+        store: Store,
+        scope: RunScope,
+        options: Any,
+        lines: _core.LogLines,
+    ) -> None:
         self.pipeline = pipeline
         self.store = store
         self.params = scope.params
         self._runner = runner
         self._scope = scope
         self._options = options
+        self._lines = lines
 
     @property
     def id(self) -> str:
@@ -108,6 +123,7 @@ class Run:
         with _display(progress, self) as show:
             try:
                 while not self._runner.wait(0.05):
+                    self._tell()
                     show(self.progress())
             except KeyboardInterrupt:
                 self._interrupted()
@@ -126,6 +142,7 @@ class Run:
         with _display(progress, self) as show:
             try:
                 while not self._runner.wait(0):
+                    self._tell()
                     show(self.progress())
                     await asyncio.sleep(0.02)
             except (asyncio.CancelledError, KeyboardInterrupt):
@@ -144,6 +161,12 @@ class Run:
             self._scope.nursery.close()
         if self._runner.wait(0):  # else it was interrupted twice, and something is stuck
             self._runner.join()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Pass the engine's log lines on to Python's logging."""
+        for level, text in self._lines.take():
+            LOG.log(_LEVELS.get(level, logging.DEBUG), "%s", text)
 
     def _interrupted(self) -> None:
         self._runner.cancel("interrupted")
@@ -259,9 +282,12 @@ def start(
         pipeline, scope, on_error=on_error, executor=executor, unchanged=state.unchanged, wrap=state.watched
     )
     options.modes = [getattr(_core.StageMode, modes[name]) for name in compiled.ordered()]
+    lines = _core.LogLines()
+    if LOG.isEnabledFor(logging.ERROR):
+        options.log_to(lines)
     runner = _core.Runner(compiled, core, options)
     kept = {"config": config, "seed": seed, "executor": executor, "on_error": on_error, "threads": threads}
-    run = Run(pipeline, runner, opened, scope, kept)
+    run = Run(pipeline, runner, opened, scope, kept, lines)
     _connect(scope, state, run, core)
     if scope.nursery is not None:
         scope.nursery.open()  # before there are threads

@@ -1,6 +1,7 @@
 """``headrace run|resume|plan FILE.py`` and what tells of the runs, as programs of their own."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -93,6 +94,17 @@ def test_resume_uses_the_settings_the_run_was_started_with(folder: Path) -> None
     assert [line.split()[2] for line in out.splitlines()[1:]] == ["0", "1", "1"]
 
 
+def test_a_log_file_tells_the_story(folder: Path) -> None:
+    (folder / "docs/b.md").write_text("broken")
+    code, _, err = headrace(folder, "run", "words.py", "--param", "folder=docs", "--log", "run.log")
+    assert (code, err) == (0, "")
+    lines = (folder / "run.log").read_text().splitlines()
+    assert re.fullmatch(r"[-\d]{10} [:\d]{8}\.\d{3} INFO word-count \S+: started", lines[0])
+    assert lines[-1].endswith(": partial")
+    assert any(" ERROR word-count" in line and "ValueError: it is broken" in line for line in lines)
+    assert (folder / "run.log").stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -105,6 +117,7 @@ def test_resume_uses_the_settings_the_run_was_started_with(folder: Path) -> None
         (["run", "two.py"], "two.py makes 2 pipelines (a, b): choose one with --pipeline"),
         (["run", "wrong.py"], "wrong.py, line 1: "),
         (["run", "missing.py"], "missing.py can't be imported: No module named 'no_such_module'"),
+        (["run", "words.py", "--log", "none/x.log"], "the log none/x.log can't be written: No such file"),
         (["serve", "--store", "none.db"], "none.db"),
     ],
 )

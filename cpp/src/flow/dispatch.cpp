@@ -64,7 +64,9 @@ void Runner::Engine::dispatch_slice(const SlicePtr& slice) {
           static_cast<double>(
               mix(unit.item ? unit.item->key_hash : 0, static_cast<std::uint64_t>(unit.attempt)) >> 11) *
           0x1p-53;
-      const auto due = steady_ns() + static_cast<std::int64_t>(retry.delay_before(unit.attempt, draw) * 1e9);
+      const double delay = retry.delay_before(unit.attempt, draw);
+      log_retry(slice->stage, unit, *result.fault, delay);
+      const auto due = steady_ns() + static_cast<std::int64_t>(delay * 1e9);
       delayed_.emplace(due, Delayed{slice->stage, std::move(unit)});
       monitor_wakes_.notify_one();
       continue;
@@ -246,6 +248,7 @@ void Runner::Engine::finish_stage(int stage, RunStatus status) {
   StageState& state = *states_[static_cast<std::size_t>(stage)];
   state.finished = true;
   state.status = status;
+  log_stage(stage);
   if (state.index && status == RunStatus::kSucceeded && options_.only_keys.empty()) retire(stage);
   state.index.reset();
   Batch batch;

@@ -173,6 +173,15 @@ class Runner::Engine : public std::enable_shared_from_this<Runner::Engine> {
   void release_delayed();
   void sample();
   void finish_run(std::unique_lock<std::mutex>& lock);
+
+  // log.cpp
+  void say(int level, const std::string& text) const;
+  void log_start() const;
+  void log_retry(int stage, const Unit& unit, const Fault& fault, double delay) const;
+  void log_fault(int stage, const Unit& unit, const Fault& fault) const;
+  void log_stage(int stage) const;
+  void log_end(RunStatus status) const;
+
   StageRow stage_row(std::size_t index) const;
   void stop(std::exception_ptr error);
 

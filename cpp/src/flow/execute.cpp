@@ -328,6 +328,7 @@ void Runner::Engine::record_item(Batch& batch, Item& item) {
 
 void Runner::Engine::record_fault(Batch& batch, int stage, const Unit& unit, const Fault& fault) {
   const StageState& state = *states_[static_cast<std::size_t>(stage)];
+  log_fault(stage, unit, fault);
   batch.failures.push_back({state.stage->name(), unit.item ? unit.item->key : "",
                             category_name(fault.category), fault.error_type, fault.message, fault.traceback,
                             std::max(1, unit.attempt)});

@@ -217,6 +217,7 @@ void Runner::Engine::finish_run(std::unique_lock<std::mutex>& lock) {
   }
   lock.lock();
   status_ = status;
+  log_end(status);
   ended_ns_ = steady_ns();
   closing_ = true;
   work_.notify_all();

@@ -99,6 +99,7 @@ void Runner::Engine::warn(const std::string& stage, const std::string& key, cons
     const std::lock_guard lock(mutex_);
     ++warnings_;
   }
+  say(3, "stage '" + stage + "'" + (key.empty() ? "" : ", item " + key) + ": " + text);
   const nlohmann::json detail = {{"key", key}, {"text", text}};
   Batch batch;
   batch.events.push_back(

@@ -175,6 +175,7 @@ void Runner::Engine::start() {
     throw;
   }
   started_ns_ = steady_ns();
+  log_start();
   {
     const std::lock_guard lock(mutex_);
     status_ = RunStatus::kRunning;

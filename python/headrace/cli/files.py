@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any, Literal
 
+from headrace.cli.logs import log_to
 from headrace.cli.report import print_run
 from headrace.errors import ConfigurationError
 from headrace.pipeline import Pipeline
@@ -62,6 +63,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-seconds", type=float, default=0, metavar="S", help="stop cleanly after that time")
     parser.add_argument("--max-memory", type=int, default=0, metavar="BYTES", help="stop cleanly above that size")
     parser.add_argument("--strict", action="store_true", help="exit with 1 where there are dead letters")
+    parser.add_argument("--log", metavar="FILE", help="write what happens there, a line an event (rotated at 10 MB)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
@@ -77,6 +79,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigurationError(f"there is no run store {args.store}: start with `headrace run {args.file}`")
     settings = {name: getattr(args, name) for name in ("drift", "on_error", "executor", "seed", "threads")}
     limits = {name: getattr(args, name) for name in ("max_seconds", "max_memory")}
+    if args.log:
+        log_to(args.log)
     resume = _run_to_resume(args, pipeline) if args.command == "resume" else "last"
     progress: Literal["auto"] | bool = False if args.quiet else "auto"
     done = pipeline.run(params, args.store, resume=resume, progress=progress, **chosen, **settings, **limits)

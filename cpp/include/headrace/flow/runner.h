@@ -7,6 +7,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "headrace/base/log.h"
 #include "headrace/flow/pipeline.h"
 #include "headrace/store/run_store.h"
 
@@ -30,6 +31,8 @@ struct RunOptions {
   std::int64_t max_memory = 0;                ///< stop cleanly above this resident size, bytes; 0: no limit
   std::vector<StageMode> modes;               ///< as pipeline.ordered(); empty: all run
   std::unordered_set<std::string> only_keys;  ///< JSON keys of source items to take; empty: all
+  Log log;  ///< told of starts, retries, failures and ends; called with locks held, so it must not wait for a
+            ///< run
 };
 
 struct StageReport {
