@@ -45,7 +45,11 @@ class PythonTokenizer final : public Tokenizer {
     Buffer<int32_t> ends;
     append(found[1], count, starts);
     append(found[2], count, ends);
-    for (int64_t i = 0; i < count; ++i) out.spans.push({starts[i], ends[i]});
+    for (int64_t i = 0; i < count; ++i) {
+      if (starts[i] < 0 || starts[i] > ends[i] || ends[i] > text.size())
+        throw headrace::ConfigurationError("the tokenizer gave back a token outside its text");
+      out.spans.push({starts[i], ends[i]});
+    }
   }
   int64_t special_tokens() const override { return special_tokens_; }
   bool has_words() const override { return false; }

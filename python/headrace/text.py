@@ -93,9 +93,12 @@ class Tokenizer:
 
 def _whole(name: str, value: Any) -> int:
     try:
-        return operator.index(value)
+        number = operator.index(value)
     except TypeError:
         raise ConfigurationError(f"{name} must be a whole number, not {value!r}") from None
+    if not -(2**63) <= number < 2**63:
+        raise ConfigurationError(f"{name} must fit into 64 bits, not {number}")
+    return number
 
 
 def _settings(size: Any, overlap: Any, unit: Any, tokenizer: Any, **more: Any) -> _core.ChunkSettings:

@@ -112,10 +112,3 @@ def test_wrong_texts_are_named() -> None:
         chunker.chunk_many("abc")
     with pytest.raises(hr.ConfigurationError, match="threads must be at least 0"):
         chunker.chunk_many(["a"], threads=-1)
-
-
-def test_two_hundred_megabytes_in_one_string() -> None:
-    text = "x" * 50_000_000 + "word " * 10_000_000 + "\n" * 50_000_000 + "é" * 50_000_000
-    offsets = hr.text.RecursiveChunker(100_000).chunk(text).offsets
-    assert (offsets[:, 1] - offsets[:, 0]).max() == 100_000
-    assert (offsets[1:, 0] >= offsets[:-1, 1]).all()

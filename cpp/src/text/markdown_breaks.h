@@ -52,7 +52,7 @@ class MarkdownBreaks final : public Breaks {
     const auto may_be_better = [&](int other) { return other < rank || (stable_ && other == rank); };
     while (mark != outline_.marks.begin() && may_be_better(MarkdownMark::kBlock) &&
            (--mark)->at > window.low) {
-      const int64_t end = text_.trim_end(window.start, mark->at);
+      const int64_t end = text_.trim_end_to(window.start, window.high, mark->at);
       if (!may_be_better(mark->rank) || end < window.low || end > window.high) continue;
       if (mark->rank < rank) lowest.forget();
       if (stable_ && !lowest.offer(mark->at)) continue;
@@ -68,9 +68,8 @@ class MarkdownBreaks final : public Breaks {
     if (block == outline_.blocks.begin()) return {window.high, window.high, Level::kHard};
     --block;
     const int64_t end = text_.trim_end(window.start, block->start);
-    const bool cut_off = block->start > window.low && text_.trim_end(block->start, block->end) > window.high;
-    if (!cut_off || end < window.low ||
-        measure_.window_end(block->start, 0) < text_.trim_end(block->start, block->end)) {
+    const bool cut_off = block->start > window.low && block->trimmed > window.high;
+    if (!cut_off || end < window.low || measure_.window_end(block->start, 0) < block->trimmed) {
       return {window.high, window.high, Level::kHard};
     }
     return {end, text_.skip_blanks(block->start), Level::kBlock};

@@ -71,7 +71,7 @@ class MarkdownCut {
 
   // Is the table too long for a chunk, and its header short enough to be repeated?
   bool needs_header(const MarkdownBlock& table) const {
-    const int64_t end = text_.trim_end(table.start, table.end);
+    const int64_t end = table.trimmed;
     if (measure_.window_end(table.start, 0) >= end || text_.skip_blanks(table.body) >= end) return false;
     return measure_.count(table.start, text_.skip_blanks(table.body)) <= limit_ / 2;
   }

@@ -134,7 +134,8 @@ class MarkdownScan {
       at = line.next;
       if (line.closes_fence(mark, length)) break;
     }
-    out_.blocks.push_back({fence.start, at, fence.next, fence.trimmed(fence.first + length), false});
+    out_.blocks.push_back({fence.start, at, fence.next, fence.trimmed(fence.first + length), false,
+                           text_.trim_end(fence.start, at)});
     kind_ = Kind::kNone;
     return at;
   }
@@ -149,7 +150,7 @@ class MarkdownScan {
         break;
       at = line.next;
     }
-    out_.blocks.push_back({header.start, at, delimiter.next, {}, true});
+    out_.blocks.push_back({header.start, at, delimiter.next, {}, true, text_.trim_end(header.start, at)});
     kind_ = Kind::kNone;
     return at;
   }

@@ -24,6 +24,7 @@ struct MarkdownBlock {
   int64_t body;  ///< of a table: where its rows begin; of code: behind the opening fence
   Span info;     ///< of code: its info string
   bool is_table;
+  int64_t trimmed;  ///< the end without blanks
 };
 
 /// From a heading to the next one. Adjoining headings that go deeper, with nothing between them, are one

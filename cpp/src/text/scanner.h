@@ -39,6 +39,13 @@ class Scanner {
     return position;
   }
 
+  /// The same for a position that may be far behind `high`; high + 1 where more than blanks lies between
+  /// them.
+  int64_t trim_end_to(int64_t low, int64_t high, int64_t position) const {
+    if (position > high && skip_blanks(high) < position) return high + 1;
+    return trim_end(low, position);
+  }
+
   /// Is the blank at `position` a cluster of its own?
   bool blank_alone(int64_t position) const {
     if (position + 1 >= size_ || uint32_t{text_[position + 1]} < kFirstExtend) return true;

@@ -24,7 +24,7 @@ class SentenceBreaks final : public Breaks {
     auto edge = std::upper_bound(edges_.begin(), edges_.end(), window.high);
     if (edge != edges_.end()) ++edge;
     while (edge != edges_.begin() && *--edge >= window.low) {
-      const int64_t end = text_.trim_end(window.start, *edge);
+      const int64_t end = text_.trim_end_to(window.start, window.high, *edge);
       if (end < window.low) break;
       if (end > window.high || !text_.boundary(*edge, window.floor)) continue;
       if (!stable_ || lowest.offer(*edge)) found = {end, text_.skip_blanks(*edge), Level::kSentence};

@@ -58,8 +58,10 @@ int64_t TokenMeasure::first_from(int64_t position) const {
 }
 
 int64_t TokenMeasure::window_end(int64_t start, int64_t reserved) const {
-  const int64_t last = first_behind(start) + std::max<int64_t>(size_ - reserved, 1);
-  return last >= tokens_.size() ? text_.size() : std::max<int64_t>(tokens_.spans[last].start, start + 1);
+  const int64_t first = first_behind(start);
+  const int64_t room = std::max<int64_t>(size_ - reserved, 1);
+  if (room >= tokens_.size() - first) return text_.size();
+  return std::max<int64_t>(tokens_.spans[first + room].start, start + 1);
 }
 
 int64_t TokenMeasure::overlap_begin(int64_t end, int64_t reserved) const {
