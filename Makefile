@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export CMAKE_GENERATOR := Ninja
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-cpp test-py lint format stubs asan tsan fuzz coverage bench scale clean
+.PHONY: help setup build demo test test-cpp test-py lint format stubs asan tsan fuzz coverage bench scale soak clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -72,6 +72,10 @@ bench: build ## the figures of the README and the docs, peers beside
 
 scale: build ## 10,000 documents through the pipeline, killed three times, then 1 % changed
 	@PYTHONPATH=tests $(PY) -m scale.documents $(if $(DOCUMENTS),--documents $(DOCUMENTS))
+
+soak: build ## the long fault tests; MINUTES=10 of random kills
+	@HEADRACE_SOAK=1 $(BUILD)/tests/cpp/test_store --gtest_filter='DamageTest.*' --gtest_brief=1
+	@HEADRACE_SOAK_MINUTES=$(or $(MINUTES),10) $(PY) -m pytest -q -s tests/crash -p no:cacheprovider -o timeout=0
 
 clean: ## remove everything that was built or installed here
 	@rm -rf build .venv dist artifacts demo; find . -name '*.so' -path '*python/headrace*' -delete

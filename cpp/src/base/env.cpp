@@ -8,8 +8,10 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <mutex>
@@ -121,9 +123,26 @@ void sync_folder(const std::string& path) {
 
 }  // namespace
 
+#ifdef HEADRACE_FAULTS
+namespace {
+
+/// Test builds only: with HEADRACE_CLOCK_BACK_MS the clock goes back so much at each look.
+std::int64_t clock_fault() {
+  static std::atomic<std::int64_t> behind{0};
+  const char* text = std::getenv("HEADRACE_CLOCK_BACK_MS");
+  return text ? behind += std::atoll(text) : 0;
+}
+
+}  // namespace
+#else
+static std::int64_t clock_fault() {
+  return 0;
+}
+#endif
+
 std::int64_t Env::now_ms() const {
   using namespace std::chrono;
-  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count() - clock_fault();
 }
 
 Owner Env::self() const {
