@@ -56,7 +56,7 @@ void Runner::Engine::dispatch_slice(const SlicePtr& slice) {
       continue;
     }
     const RetryPolicy& retry = state.stage->policy.retry;
-    if (result.fault && result.fault->retryable && unit.attempt < retry.attempts && !stopped()) {
+    if (result.again) {
       ++unit.attempt;
       ++state.retries;
       ++state.delayed;

@@ -242,9 +242,11 @@ void Runner::Engine::record(const SlicePtr& slice, Reader& reader) {
       batch.events.push_back({"removed", state.stage->name(), R"({"key":)" + unit.item->key + "}"});
     } else if (!result.fault) {
       record_unit(batch, state, unit, result, reader);
-    } else if (slice->removal || unit.attempt >= state.stage->policy.retry.attempts ||
-               !result.fault->retryable || stopped()) {
-      record_fault(batch, slice->stage, unit, *result.fault);
+    } else {
+      // Decided once: a run that is cancelled meanwhile must not list what it hasn't recorded.
+      result.again = !slice->removal && unit.attempt < state.stage->policy.retry.attempts &&
+                     result.fault->retryable && !stopped();
+      if (!result.again) record_fault(batch, slice->stage, unit, *result.fault);
     }
   }
   batch.durable = [self = shared_from_this(), slice](std::exception_ptr error) {

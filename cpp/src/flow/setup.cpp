@@ -78,6 +78,7 @@ void Runner::Engine::plan_spaces(RunSpec& spec) {
     row.name = stage.name();
     row.form = form_name(stage.form());
     row.fingerprint = stage.identity();
+    row.runs = state->mode == StageMode::kRun;
     const bool expands = stage.form() == Form::kFlatMap;
     row.makes_items = stage.form() == Form::kSource || expands ||
                       (stage.form() == Form::kStep && !state->consumers.empty());

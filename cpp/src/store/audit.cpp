@@ -1,6 +1,4 @@
-// Verification of everything that is recorded, and retention.
-#include <unistd.h>
-
+// Verification of everything that is recorded.
 #include "headrace/base/error.h"
 #include "schema.h"
 #include "sqlite_store.h"
@@ -139,57 +137,6 @@ std::vector<std::string> SqliteStore::verify() {
     faults.emplace_back(error.what());
   }
   return faults;
-}
-
-std::int64_t SqliteStore::prune(std::int64_t keep_last) {
-  if (keep_last < 1)
-    throw ConfigurationError("prune keeps at least one run of each pipeline: keep_last must be >= 1");
-  const std::lock_guard writing(writing_);
-  std::int64_t removed = 0;
-  std::vector<std::string> orphans;
-  transaction([&] {
-    db_.execute("CREATE TEMP TABLE IF NOT EXISTS old(number INTEGER PRIMARY KEY, pipeline INTEGER)");
-    db_.execute("DELETE FROM old");
-    Statement choose = db_.prepare(
-        "INSERT INTO old SELECT number, pipeline FROM (SELECT number, pipeline, status, row_number() OVER "
-        "(PARTITION BY pipeline ORDER BY number DESC) AS age FROM run) WHERE age > ?1 AND status <> "
-        "'running'");
-    choose.bind(1, keep_last).run();
-    removed = db_.changes();
-    for (const char* table : {"run_stage", "failure", "event", "sample"}) {
-      db_.execute(std::string("DELETE FROM ") + table + " WHERE run IN (SELECT number FROM old)");
-    }
-    db_.execute(
-        "DELETE FROM history WHERE superseded <= (SELECT min(r.number) FROM run r JOIN stage s ON "
-        "s.pipeline=r.pipeline WHERE s.id=history.stage AND r.number NOT IN (SELECT number FROM old))");
-    for (const auto& row : db_.query("SELECT s.id, s.pipeline, s.parent FROM space s", {}).rows) {
-      const std::string items = items_table(number(row[0]));
-      const std::string gone =
-          "SELECT id FROM " + items +
-          " WHERE gone_run <= (SELECT min(number) FROM run WHERE pipeline=" + std::to_string(number(row[1])) +
-          " AND number NOT IN (SELECT number FROM old))";
-      for (const auto& stage : db_.query("SELECT id FROM stage WHERE space=?1", {row[0]}).rows) {
-        db_.execute("DELETE FROM " + units_table(number(stage[0])) + " WHERE item IN (" + gone + ")");
-        new_units_[number(stage[0])] -= db_.changes();
-      }
-      db_.execute("DELETE FROM " + items + " WHERE id IN (" + gone + ")");
-      new_items_[number(row[0])] -= db_.changes();
-    }
-    db_.execute("DELETE FROM run WHERE number IN (SELECT number FROM old)");
-    if (removed > 0) db_.execute("UPDATE meta SET value=value+1 WHERE name='pruned'");
-    // A blob that no row names any more.
-    std::string used = "SELECT value FROM history WHERE typeof(value)='integer'";
-    for (const auto& row : db_.query("SELECT id FROM stage", {}).rows) {
-      used += " UNION SELECT value FROM " + units_table(number(row[0])) + " WHERE typeof(value)='integer'";
-    }
-    for (const auto& row : db_.query("SELECT digest FROM blob WHERE id NOT IN (" + used + ")", {}).rows) {
-      orphans.push_back(word(row[0]));
-    }
-    db_.execute("DELETE FROM blob WHERE id NOT IN (" + used + ")");
-  });
-  for (const std::string& digest : orphans) ::unlink(blobs_.path(digest).c_str());
-  db_.execute("PRAGMA wal_checkpoint(TRUNCATE)");
-  return removed;
 }
 
 }  // namespace headrace::sqlite

@@ -13,6 +13,16 @@ std::string Blobs::path(std::string_view digest) const {
   return folder_ + "/" + name.substr(0, 2) + "/" + name.substr(2);
 }
 
+std::string Blobs::digest(const std::string& path) const {
+  const std::string name = path.substr(folder_.size() + 1);
+  std::string bytes;
+  for (std::size_t i = 0; i + 1 < name.size(); i += 2) {
+    if (i == 2 && name[i] == '/') ++i;
+    bytes.push_back(static_cast<char>(std::strtol(name.substr(i, 2).c_str(), nullptr, 16)));
+  }
+  return name.size() == 65 && path == this->path(bytes) ? bytes : "";
+}
+
 std::int64_t Blobs::put(Connection& db, const Value& value) const {
   const std::string digest = sha256(value.bytes());
   Statement find = db.prepare("SELECT id FROM blob WHERE digest=?1");

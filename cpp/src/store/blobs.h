@@ -21,6 +21,8 @@ class Blobs {
   /// CheckpointCorruptionError where the file is missing or isn't what was stored.
   Value get(Connection& db, std::int64_t id) const;
   std::string path(std::string_view digest) const;
+  /// The digest that a file of this path should have; empty where it is no file of ours.
+  std::string digest(const std::string& path) const;
   const std::string& folder() const noexcept { return folder_; }
 
  private:

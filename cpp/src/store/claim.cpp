@@ -170,6 +170,7 @@ std::int64_t SqliteStore::register_stage(std::int64_t pipeline, const StageSpec&
     if (table) table->fingerprint = find.text(1);
     if (table) table->recorded = find.integer(2);
     find.reset();
+    if (!spec.runs) return id;
     cached("UPDATE stage SET fingerprint=?2, form=?3, space=?4 WHERE id=?1")
         .bind(1, id)
         .bind(2, spec.fingerprint)
@@ -180,7 +181,8 @@ std::int64_t SqliteStore::register_stage(std::int64_t pipeline, const StageSpec&
   }
   Statement insert = db_.prepare(
       "INSERT INTO stage(pipeline, name, form, space, fingerprint) VALUES(?1, ?2, ?3, ?4, ?5) RETURNING id");
-  insert.bind(1, pipeline).bind(2, name).bind(3, form).bind(4, space).bind(5, spec.fingerprint).step();
+  insert.bind(1, pipeline).bind(2, name).bind(3, form).bind(4, space);
+  insert.bind(5, spec.runs ? std::string_view(spec.fingerprint) : "").step();
   const std::int64_t id = insert.integer(0);
   insert.run();
   create_units_table(db_, id);

@@ -81,6 +81,7 @@ void SqliteStore::commit(std::deque<Batch>& group) {
 void SqliteStore::transaction(const std::function<void()>& body) {
   db_.execute("BEGIN IMMEDIATE");
   try {
+    check_fence();
     body();
     finish_group();
     db_.execute("COMMIT");
@@ -96,6 +97,17 @@ void SqliteStore::transaction(const std::function<void()>& body) {
   acknowledge();
 }
 
+/// Before anything is written: what a newer owner has written already would not go together with it.
+void SqliteStore::check_fence() {
+  if (!run_ || run_->token == 0) return;
+  Statement& fence = cached("SELECT 1 FROM pipeline WHERE id=?1 AND token=?2");
+  const bool mine = fence.bind(1, run_->pipeline).bind(2, run_->token).step();
+  fence.reset();
+  if (mine) return;
+  throw StateInconsistencyError("run " + run_->id +
+                                " has been taken over by another process: this write is refused");
+}
+
 void SqliteStore::finish_group() {
   for (const auto& [table, count] : new_units_) {
     cached("UPDATE stage SET units=units+?2 WHERE id=?1").bind(1, table).bind(2, count).run();
@@ -106,13 +118,6 @@ void SqliteStore::finish_group() {
   new_units_.clear();
   new_items_.clear();
   if (run_ && run_->token != 0) {
-    Statement& fence = cached("SELECT 1 FROM pipeline WHERE id=?1 AND token=?2");
-    const bool mine = fence.bind(1, run_->pipeline).bind(2, run_->token).step();
-    fence.reset();
-    if (!mine) {
-      throw StateInconsistencyError("run " + run_->id +
-                                    " has been taken over by another process: this write is refused");
-    }
     cached("UPDATE run SET events=?2, event_head=?3 WHERE number=?1")
         .bind(1, run_->number)
         .bind(2, run_->events)

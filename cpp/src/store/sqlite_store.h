@@ -55,6 +55,10 @@ class SqliteStore final : public RunStore {
   std::int64_t register_stage(std::int64_t pipeline, const StageSpec& spec, const std::string& form,
                               std::int64_t space, StageTable* table);
 
+  // prune.cpp
+  void forget_items();
+  void sweep_blobs();
+
   // journal.cpp
   void work();
   void commit(std::deque<Batch>& group);
@@ -65,6 +69,7 @@ class SqliteStore final : public RunStore {
   void write_event(const EventRow& row);
   void write_stage(const StageRow& row);
   void write_failure(const FailureRow& row);
+  void check_fence();
   void finish_group();
   void acknowledge();
   void transaction(const std::function<void()>& body);

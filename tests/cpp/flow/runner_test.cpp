@@ -193,6 +193,26 @@ TEST_F(RunnerTest, RetriesDeadLettersAndStops) {
   EXPECT_THROW(std::rethrow_exception(stopped->error()), StageError);
 }
 
+TEST_F(RunnerTest, ARunThatIsCancelledListsTheDeadLettersThatItRecorded) {
+  items_ = 100'000;
+  Pipeline pipeline("cancelled");
+  pipeline.add(native::source("items", source_));
+  Stage& work = pipeline.add(native::map(
+      "work", "items", [](const Context&, const Json& n) -> Json { throw ResourceError("not yet"); }));
+  work.policy.retry.attempts = 1'000;
+  work.policy.retry.delay = 0;
+  for (int round = 0; round < 20; ++round) {
+    const auto runner = start(pipeline);
+    std::this_thread::sleep_for(std::chrono::milliseconds(3 + round));
+    runner->cancel("enough");
+    runner->join();
+    const auto recorded = open_store(path())->reader()->query("SELECT count(*) FROM failure WHERE run=?1",
+                                                              {runner->info().number});
+    EXPECT_EQ(static_cast<std::int64_t>(runner->failures().size()),
+              std::get<std::int64_t>(recorded.rows[0][0]));
+  }
+}
+
 TEST_F(RunnerTest, AStuckUnitIsAbandonedAndTheOthersGoOn) {
   items_ = 400;
   const auto release = std::make_shared<std::promise<void>>();

@@ -168,6 +168,48 @@ TEST_F(RunStoreTest, PruneForgetsRunsHistoryItemsAndBlobs) {
   EXPECT_THROW(store->prune(0), ConfigurationError);
 }
 
+TEST_F(RunStoreTest, PruneLeavesTheFilesThatAReaderStillWants) {
+  const auto files = [&] {
+    int count = 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(path("runs.db-blobs"))) {
+      count += entry.is_regular_file();
+    }
+    return count;
+  };
+  const Claim first = fill(path(), 2);  // its third value is a file
+  const auto store = open_store(path());
+  const Claim second = store->begin_run(two_stages());
+  store->append(record(second, 3, "short now", true));
+  store->end_run("succeeded", "");
+  std::vector<std::string> seen;
+  store->reader()->results(first.stages[1].units, first.number, [&](const std::string&, const Value& value) {
+    if (seen.empty()) EXPECT_EQ(open_store(path())->prune(1), 1);
+    seen.emplace_back(value.bytes());
+  });
+  EXPECT_EQ(seen, (std::vector<std::string>{"\"value1\"", "\"value2\"", std::string(70'000, 'x')}));
+  EXPECT_EQ(files(), 1);
+  EXPECT_EQ(store->prune(1), 0);
+  EXPECT_EQ(files(), 0);
+  EXPECT_EQ(store->verify(), std::vector<std::string>());
+}
+
+TEST_F(RunStoreTest, AStageThatARunLeavesOutKeepsItsFingerprint) {
+  fill(path(), 1);
+  RunSpec spec = two_stages();
+  spec.stages[1].fingerprint = R"({"code":"changed"})";
+  spec.stages[1].runs = false;
+  const auto store = open_store(path());
+  store->begin_run(spec);
+  store->end_run("succeeded", "");
+  EXPECT_EQ(store->begin_run(spec).stages[1].fingerprint, R"({"code":"b"})");
+  store->end_run("succeeded", "");
+  spec.stages[1].runs = true;
+  store->begin_run(spec);
+  store->end_run("succeeded", "");
+  EXPECT_EQ(store->begin_run(spec).stages[1].fingerprint, R"({"code":"changed"})");
+  store->end_run("succeeded", "");
+}
+
 TEST_F(RunStoreTest, OpeningWhatIsNotAStore) {
   EXPECT_THROW(open_store(path(), false), StorageError);
   EXPECT_THROW(open_store(folder_.string()), StorageError);

@@ -239,3 +239,28 @@ def test_random_draws_depend_on_nothing_but_seed_stage_and_key(tmp_path: Path) -
     assert len({tuple(draws) for draws in one.values()}) == 50
     other = pipe.run({"backwards": False}, tmp_path / "a.db", seed=8).results(draw)
     assert all(other[key] != one[key] for key in one)
+
+
+def test_a_stage_that_only_leaves_out_keeps_its_drift(tmp_path: Path) -> None:
+    """``only=`` runs nothing of a stage that was edited: the edit is still seen by the run after it."""
+
+    def pipe(version: int) -> hr.Pipeline:
+        pipe = hr.Pipeline("only")
+
+        @pipe.step(version=1)
+        def first(ctx: Any) -> int:
+            return 1
+
+        @pipe.step(after=first, version=version)
+        def second(ctx: Any) -> int:
+            return version
+
+        return pipe
+
+    store = tmp_path / "runs.db"
+    pipe(1).run(store=store)
+    assert pipe(2).run(store=store, only="first").status is hr.Status.SUCCEEDED
+    with pytest.raises(hr.ConfigurationError, match="second"):
+        pipe(2).run(store=store, drift="refuse")
+    assert pipe(2).run(store=store).results("second") == 2
+    assert pipe(2).run(store=store, drift="refuse").status is hr.Status.SUCCEEDED

@@ -78,6 +78,7 @@ struct UnitResult {
   Value value;
   std::vector<Emitted> children;  ///< flat_map
   std::int64_t micros = 0;
+  bool again = false;  ///< decided when it was recorded: it waits for its next attempt
 };
 
 /// What every stage may see of its run. Thread-safe.

@@ -33,6 +33,7 @@ struct StageSpec {
   std::string parent_space;  ///< flat_map: the space it expands
   std::string fingerprint;   ///< JSON of what its identity is made of
   bool makes_items = false;  ///< source, flat_map, or a step that others map over
+  bool runs = true;          ///< false: this run leaves it as it is, its fingerprint too
 };
 
 struct RunSpec {
