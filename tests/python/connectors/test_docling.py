@@ -234,3 +234,19 @@ def test_without_docling_the_error_says_what_to_install(monkeypatch: pytest.Monk
         with pytest.raises(ConfigurationError, match=r"docx needs docling: pip install 'headrace\[documents\]'"):
             converter.convert("a.docx", DOCX)
         assert converter.convert("a.md", b"# T").title == "T"
+
+
+def test_models_are_used_where_they_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigurationError, match=r"holds no models of Docling: docling-tools models download -o"):
+        Converter(artifacts=tmp_path)
+    (tmp_path / "docling-project--docling-layout-heron").mkdir()
+    monkeypatch.setattr("headrace.connectors.docling._converter.find_spec", lambda name: None)
+    with pytest.raises(ConfigurationError, match="need all of it: pip install docling, or set no artifacts"):
+        Converter(artifacts=tmp_path)
+    monkeypatch.setattr("headrace.connectors.docling._converter.find_spec", lambda name: object())
+    with Converter(workers=1, artifacts=tmp_path) as converter:
+        # Docling's own pipeline, which looks for its models in vain, or doesn't even load without torch
+        missing = pytest.raises((ConversionError, ConfigurationError), match=r"can't read it|is missing")
+        with missing:
+            converter.convert(*sample("PL-003*.pdf"))
+        assert converter.convert(*sample("PR-012*.html")).format == "html"

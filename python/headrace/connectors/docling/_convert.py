@@ -6,16 +6,24 @@ import functools
 import io
 import re
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from headrace.connectors.docling._formats import check_archive, decode, detect
 from headrace.connectors.docling._pdf import pdf_pages
 from headrace.connectors.docling._result import ConversionError, Converted
 
-__all__ = ["convert", "convert_text", "load_parser", "needs_parser"]
+__all__ = ["convert", "convert_text", "load_models", "load_parser", "needs_parser"]
 
-_SUFFIX = {"html": ".html", "csv": ".csv", "asciidoc": ".adoc", "docx": ".docx", "pptx": ".pptx", "xlsx": ".xlsx"}
+_SUFFIX = {
+    "html": ".html",
+    "csv": ".csv",
+    "asciidoc": ".adoc",
+    "docx": ".docx",
+    "pptx": ".pptx",
+    "xlsx": ".xlsx",
+    "pdf": ".pdf",
+}
 _TITLE = re.compile(r"^#{1,6} +(\S.*?) *#*$", re.MULTILINE)
 
 
@@ -30,8 +38,8 @@ def convert_text(name: str, data: bytes, format_: str, warnings: list[str]) -> C
     return Converted(text, format_, title_of(name, text), (), (*warnings, *more))
 
 
-def convert(name: str, data: bytes, max_unpacked: int) -> Converted:
-    """A document as Markdown.
+def convert(name: str, data: bytes, max_unpacked: int, artifacts: str | None = None) -> Converted:
+    """A document as Markdown; PDF by the models in the folder ``artifacts``, if one is given.
 
     Raises:
         ConversionError: It can't be converted.
@@ -39,6 +47,9 @@ def convert(name: str, data: bytes, max_unpacked: int) -> Converted:
     format_, warnings = detect(name, data)
     if not needs_parser(format_):
         return convert_text(name, data, format_, warnings)
+    if format_ == "pdf" and artifacts:
+        document = _parse(load_models(artifacts), name, data, format_)
+        return _joined(name, format_, _pages(document), warnings)
     if format_ == "pdf":
         pages = pdf_pages(data)
         if pages and not any(pages):
@@ -50,7 +61,7 @@ def convert(name: str, data: bytes, max_unpacked: int) -> Converted:
         text, more = decode(data, format_)
         warnings += more
         data = b"\xef\xbb\xbf" + text.encode() if format_ == "html" else text.encode()
-    return _joined(name, format_, _pages(_parse(name, data, format_)), warnings)
+    return _joined(name, format_, _pages(_parse(load_parser(), name, data, format_)), warnings)
 
 
 @functools.cache
@@ -63,17 +74,34 @@ def load_parser() -> Any:
     return DocumentConverter(allowed_formats=[InputFormat[name] for name in names])
 
 
-def _parse(name: str, data: bytes, format_: str) -> Any:
+@functools.cache
+def load_models(artifacts: str) -> Any:
+    """Docling's own pipeline for PDF: layout, reading order, tables; text recognition where its models are there."""
+    from docling.backend.pypdfium2_backend import PyPdfiumDocumentBackend
+    from docling.datamodel.base_models import InputFormat
+    from docling.datamodel.pipeline_options import PdfPipelineOptions
+    from docling.document_converter import DocumentConverter, PdfFormatOption
+
+    recognises = any((Path(artifacts) / name).is_dir() for name in ("RapidOcr", "EasyOcr"))
+    options = PdfPipelineOptions(artifacts_path=artifacts, do_ocr=recognises)
+    pdf = PdfFormatOption(pipeline_options=options, backend=PyPdfiumDocumentBackend)
+    return DocumentConverter(allowed_formats=[InputFormat.PDF], format_options={InputFormat.PDF: pdf})
+
+
+def _parse(parser: Any, name: str, data: bytes, format_: str) -> Any:
     from docling.datamodel.base_models import DocumentStream
 
     stream = DocumentStream(name=PurePosixPath(name).stem + _SUFFIX[format_], stream=io.BytesIO(data))
     try:
-        return load_parser().convert(stream).document
+        return parser.convert(stream).document
+    except ImportError:
+        raise
     except Exception as error:
         causes = list(_causes(error))
         if any(isinstance(cause, MemoryError) or "memory" in str(cause).lower() for cause in causes):
             raise MemoryError from error
-        raise ConversionError(f"it is not a valid {format_} file: {_told(causes[-1])}") from error
+        what = "Docling's models can't read it" if format_ == "pdf" else f"it is not a valid {format_} file"
+        raise ConversionError(f"{what}: {_told(causes[-1])}") from error
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

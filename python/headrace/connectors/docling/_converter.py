@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from headrace.connectors.docling._convert import convert_text, needs_parser
@@ -36,6 +38,11 @@ class Converter:
         recycle_after: Documents after which a process is replaced by a fresh one (parsers leak).
         max_size: Bytes of a document; larger ones are refused.
         max_unpacked: Bytes that an Office file may unpack to.
+        artifacts: The folder of Docling's models (``docling-tools models download``): PDF goes through its layout and
+            table models then, which need the whole of Docling and several times the memory. None: PDFium's text.
+
+    Raises:
+        ConfigurationError: ``artifacts`` is no folder of models, or the packages that run them are not installed.
     """
 
     def __init__(
@@ -47,7 +54,9 @@ class Converter:
         recycle_after: int = 200,
         max_size: int = 100 << 20,
         max_unpacked: int = 512 << 20,
+        artifacts: str | os.PathLike[str] | None = None,
     ) -> None:
+        self._artifacts = None if artifacts is None else _models(Path(artifacts))
         self._timeout, self._memory, self._recycle_after = timeout, memory, recycle_after
         self._max_size, self._max_unpacked = max_size, max_unpacked
         self._free = threading.Semaphore(workers)
@@ -88,7 +97,7 @@ class Converter:
         if not needs_parser(format_):
             return _noted(convert_text(name, data, format_, warnings))
         _require(format_)
-        request = {"name": name, "max_unpacked": self._max_unpacked}
+        request = {"name": name, "max_unpacked": self._max_unpacked, "artifacts": self._artifacts}
         return _noted(_converted(self._ask(request, data, cancelled), self._memory))
 
     def _ask(self, request: dict[str, Any], data: bytes, cancelled: Callable[[], bool]) -> dict[str, Any]:
@@ -140,6 +149,14 @@ class Converter:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _models(folder: Path) -> str:
+    if not (folder.is_dir() and any(folder.glob("*docling*"))):
+        raise ConfigurationError(f"{folder} holds no models of Docling: docling-tools models download -o {folder}")
+    if find_spec("docling_ibm_models") is None:
+        raise ConfigurationError("Docling's models need all of it: pip install docling, or set no artifacts")
+    return str(folder.resolve())
 
 
 def _require(format_: str) -> None:

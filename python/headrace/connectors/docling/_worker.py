@@ -59,7 +59,11 @@ def _limit_memory(most: int) -> None:
 
 def _serve(request: dict[str, Any], data: bytes) -> dict[str, Any]:
     try:
-        return {"converted": dataclasses.asdict(convert(request["name"], data, request["max_unpacked"]))}
+        return {
+            "converted": dataclasses.asdict(
+                convert(request["name"], data, request["max_unpacked"], request["artifacts"])
+            )
+        }
     except MemoryError:
         return {"error": "memory", "message": ""}
     except ConversionError as error:

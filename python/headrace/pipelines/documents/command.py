@@ -81,6 +81,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--memory", type=int, default=default.memory, help="megabytes a document (default: %(default)s)"
     )
+    parser.add_argument("--artifacts", default=default.artifacts, help="folder of Docling's models, for PDF")
     parser.add_argument("--max-size", type=int, default=default.max_size, help="largest document, in megabytes")
     parser.add_argument("--max-shrink", type=float, help="refuse a source that lost more than this share, 0 to 1")
     parser.add_argument("--strict", action="store_true", help="exit with 1 if any document failed")
@@ -125,7 +126,7 @@ def run(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace) -> int:
     from headrace.pipelines.documents.run import run as run_documents
 
-    limits = ("chunk_size", "chunk_overlap", "workers", "timeout", "memory", "max_size", "max_shrink")
+    limits = ("chunk_size", "chunk_overlap", "workers", "timeout", "memory", "max_size", "max_shrink", "artifacts")
     settings = {name: getattr(args, name) for name in (*_SOURCE, *limits)}
     if args.ext:
         settings["extensions"] = tuple(",".join(args.ext).split(","))

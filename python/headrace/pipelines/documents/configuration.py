@@ -34,11 +34,12 @@ class GitLabSection(_Section):
 
 
 class DoclingSection(_Section):
-    """Limits of one conversion: seconds, megabytes."""
+    """Limits of one conversion: seconds, megabytes; and the folder of Docling's models, if PDF should use them."""
 
     timeout: float = Field(default=120.0, gt=0)
     memory: int = Field(default=1024, gt=0)
     max_size: int = Field(default=100, gt=0)
+    artifacts: str | None = None
 
 
 class ChunkingSection(_Section):

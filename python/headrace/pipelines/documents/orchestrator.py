@@ -208,6 +208,7 @@ class PipelineOrchestrator:
             "timeout": config.docling.timeout,
             "memory": config.docling.memory,
             "max_size": config.docling.max_size,
+            **({"artifacts": config.docling.artifacts} if config.docling.artifacts else {}),
         }
 
     def _start(self, folder: str, only: Sequence[str] | None = None) -> DocumentsRun:

@@ -110,7 +110,8 @@ def build(
 
     retry = hr.Retry(attempts=3, delay=1.0, on=_PASSING)
     pipe.source(list_documents, name="documents", version="1", guard=guard)
-    pipe.map(convert, over="documents", version=CONVERT, workers=settings.workers, retry=retry)
+    converted_by = f"{CONVERT}/models" if settings.artifacts else CONVERT
+    pipe.map(convert, over="documents", version=converted_by, workers=settings.workers, retry=retry)
     pipe.flat_map(chunk, over="convert", version=f"{CHUNK}/{chunking.identity}")
     pipe.batch(embed, over="chunk", size=256, version=embedder.model_id, workers=1)
     pipe.group(

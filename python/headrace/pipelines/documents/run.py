@@ -116,9 +116,7 @@ def run(
         files = _listed(given, origin.files())
         vectors = open_store(given.vectors, given.collection, dim=embedder.dim, embedder=embedder.model_id)
         opened.enter_context(vectors)
-        converter = opened.enter_context(
-            Converter(given.workers, timeout=given.timeout, memory=given.memory << 20, max_size=given.max_size << 20)
-        )
+        converter = opened.enter_context(_converter(given))
         built = build(given, source=origin.name, files=files, converter=converter, embedder=embedder, vectors=vectors)
         params = {"source": redact_url(given.source), "folder": given.folder, "collection": given.collection}
         keys: set[Key] | None = None if only is None else set(only)
@@ -135,6 +133,16 @@ def run(
     write_summary(given, summary)
     _raise_where_failed(done)
     return DocumentsRun(done, origin.name, summary, built.converted, sampler.samples)
+
+
+def _converter(given: Settings) -> Converter:
+    return Converter(
+        given.workers,
+        timeout=given.timeout,
+        memory=given.memory << 20,
+        max_size=given.max_size << 20,
+        artifacts=given.artifacts,
+    )
 
 
 def _join(run: Run, progress: bool | Literal["auto"], embedder: BatchedEmbedder) -> None:

@@ -49,6 +49,8 @@ class Settings:
         timeout: Seconds that one conversion may take.
         memory: Megabytes that one conversion may take.
         max_size: Megabytes of the largest document.
+        artifacts: The folder of Docling's models, for PDF; None: the environment variable ``DOCLING_ARTIFACTS_PATH``,
+            and without it PDFium's text without models.
         max_shrink: The run is refused if the source lost more than this share of its documents; None: never.
         optimize: Whether the collection is optimised at the end of a run.
         token: For GitLab; None: the environment variable ``GITLAB_TOKEN``.
@@ -72,6 +74,7 @@ class Settings:
     timeout: float = 120.0
     memory: int = 1024
     max_size: int = 100
+    artifacts: str | None = field(default_factory=lambda: os.environ.get("DOCLING_ARTIFACTS_PATH") or None)
     max_shrink: float | None = None
     optimize: bool = True
     token: str | None = field(default=None, repr=False)
