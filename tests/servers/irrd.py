@@ -166,14 +166,20 @@ def irrd(folder: Path, routes: Mapping[int, Sequence[str]]) -> Iterator[str]:
         stack.enter_context(_server(folder, config))
         wait_for("IRRd", lambda: socket.create_connection(("127.0.0.1", whois), 1).close() is None, 60)
         # IRRd's preloader may be done before its workers listen to it; they would wait for ever.
-        wait_for("IRRd's workers", lambda: _listeners(redis) > WORKERS, 60)
-        _run([], ["redis-cli", "-p", redis, "publish", CHANNEL, "unknown-classes-changed-preload-all"])
+        wait_for("IRRd's first answer", lambda: _answers(whois, redis, next(iter(routes))), 60)
         yield f"127.0.0.1:{whois}"
 
 
-def _listeners(redis: int) -> int:
-    command = ["redis-cli", "-p", str(redis), "pubsub", "numsub", CHANNEL]
-    return int(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()[-1])
+def _answers(whois: int, redis: int, as_number: int) -> bool:
+    """Tell the workers to load, and see whether each of them answers."""
+    _run([], ["redis-cli", "-p", redis, "publish", CHANNEL, "unknown-classes-changed-preload-all"])
+    with contextlib.ExitStack() as stack:
+        queries = []
+        for _ in range(WORKERS):
+            query = stack.enter_context(socket.create_connection(("127.0.0.1", whois), 1))
+            query.sendall(f"!!\n!gAS{as_number}\n".encode())
+            queries.append(query)
+        return all(query.recv(1) == b"A" for query in queries)
 
 
 @contextlib.contextmanager

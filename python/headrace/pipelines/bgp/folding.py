@@ -78,17 +78,23 @@ def _discovery(context: PipelineContext, run: hr.Run, job: BgpJob) -> PipelineCo
         )
     found: Mapping[str, Any] = run.results("discovery") or {}
     failed = _failures(run, "discovery")
-    profiles, warnings = [], []
+    profiles, warnings, bad = [], [], []
     for profile in context.router_profiles:
         entry = found.get(profile.hostname)
         if entry is None:
             reason = failed[profile.hostname].message if profile.hostname in failed else "it was not inspected"
             warnings.append(f"Discovery errors: {profile.hostname}: {reason}")
             profiles.append(profile)
+            bad.append(profile.hostname)
             continue
         warnings += [f"{profile.hostname}: {text}" for text in entry["warnings"]]
         profiles.append(dataclasses.replace(profile_of(job, profile.hostname, entry), bgp_config=profile.bgp_config))
-    return context.but(router_profiles=tuple(profiles), current_stage="discovery_complete", warnings=warnings)
+    folded = context.but(
+        router_profiles=tuple(profiles), current_stage="discovery_complete", warnings=warnings, failed_devices=bad
+    )
+    if len(bad) == len(profiles):
+        raise StageFailed(folded, StageExecutionError("discovery", "no configuration is whole"))
+    return folded
 
 
 def _processing(context: PipelineContext, run: hr.Run, job: BgpJob) -> PipelineContext:

@@ -84,7 +84,7 @@ class BgpJob:
             known_hosts=self.config.known_hosts, timeout=self.config.connection_timeout,
             retry=Retry(attempts=self.config.collect_attempts, delay=0.5), max_output=self.config.max_config_bytes,
         )[0]  # fmt: skip
-        self.progress.device_done()
+        self.progress.device_done("collection")
         if not outcome.ok:
             raise CollectionError(outcome.error_type or "protocol", outcome.message, outcome.seconds)
         text = bytes(outcome.stdout).decode("utf-8", "replace")
@@ -95,7 +95,7 @@ class BgpJob:
         """Return what a configuration says, as a dict of ``DiscoveryResult``'s fields."""
         profile = dataclasses.replace(self.by_name[hostname].to_router_profile(), bgp_config=bgp_data)
         found = RouterInspector().inspect_router(profile)
-        self.progress.device_done()
+        self.progress.device_done("discovery")
         return dataclasses.asdict(found)
 
     def map_routers(self, profiles: Sequence[RouterProfile]) -> dict[str, Any]:
@@ -197,7 +197,7 @@ class BgpJob:
     def _noted(self, result: ApplicationResult) -> ApplicationResult:
         if result.outcome in ("failed", "rolled_back"):
             self.records.note_failure(self.execution_id, result.router, result.reason or result.outcome)
-        self.progress.device_done()
+        self.progress.device_done("application")
         return result
 
     def change(self, hostname: str, numbers: Sequence[int]) -> Change:

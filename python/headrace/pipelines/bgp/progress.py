@@ -22,31 +22,45 @@ class ProgressReporter:
     def __init__(self, total_devices: int, clock: Callable[[], float] = time.time) -> None:
         self.total_devices = total_devices
         self.current_stage = "initializing"
-        self.completed_devices = 0
+        self._counts: dict[str, int] = {}
         self._clock = clock
         self._lock = threading.Lock()
         self.start_time = self._stage_start = clock()
 
+    @property
+    def completed_devices(self) -> int:
+        """How many devices the present stage is done with."""
+        return self._counts.get(self.current_stage, 0)
+
     def update_stage(self, stage: str) -> None:
-        """A stage begins: its devices are counted from 0."""
+        """``stage`` begins; nothing happens where it has begun already."""
         with self._lock:
+            if stage == self.current_stage:
+                return
             self.current_stage = stage
-            self.completed_devices = 0
             self._stage_start = self._clock()
-        logger.info("stage %s", stage)
+        logger.info("Pipeline stage: %s", stage)
 
     def update_device_progress(self, completed: int) -> None:
-        """``completed`` devices of this stage are done."""
+        """``completed`` devices of the present stage are done."""
         with self._lock:
-            self.completed_devices = completed
-            eta = self._eta()
-        left = "" if eta is None else f", about {eta:.0f} s left"
-        logger.info("%s: %d of %d devices%s", self.current_stage, completed, self.total_devices, left)
+            self._counts[self.current_stage] = completed
+        self._tell()
 
-    def device_done(self) -> None:
-        """One more device of this stage is done."""
+    def device_done(self, stage: str) -> None:
+        """One more device is through ``stage``, which need not be the present one: stages overlap."""
         with self._lock:
-            self.completed_devices += 1
+            self._counts[stage] = self._counts.get(stage, 0) + 1
+            present = stage == self.current_stage
+        if present:
+            self._tell()
+
+    def _tell(self) -> None:
+        with self._lock:
+            stage, done, eta = self.current_stage, self.completed_devices, self._eta()
+        share = 100.0 * done / self.total_devices if self.total_devices else 0.0
+        left = "" if eta is None else f" - ETA: {eta:.0f}s"
+        logger.info("Progress: %s %d/%d devices (%.1f%%)%s", stage, done, self.total_devices, share, left)
 
     def _eta(self) -> float | None:
         if not self.completed_devices:

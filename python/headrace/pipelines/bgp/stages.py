@@ -35,10 +35,10 @@ def build_pipeline(job: BgpJob) -> hr.Pipeline:
 def _collection(pipe: hr.Pipeline, job: BgpJob) -> None:
     def devices(ctx: hr.Context) -> dict[str, Any]:
         execution = ctx.params["execution_id"]
-        job.progress.update_stage("collection")
         return {device.hostname: {"hostname": device.hostname, "execution": execution} for device in job.devices}
 
     def collection(ctx: hr.Context, device: dict[str, Any]) -> dict[str, Any]:
+        job.progress.update_stage("collection")
         with job.clock.unit("collection"):
             return {**device, **job.collect(device["hostname"])}
 

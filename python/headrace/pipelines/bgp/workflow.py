@@ -21,6 +21,7 @@ from headrace.pipelines.bgp.job import BgpJob
 from headrace.pipelines.bgp.models import DeviceInfo, PipelineContext
 from headrace.pipelines.bgp.progress import monitor_pipeline_performance
 from headrace.pipelines.bgp.result import PipelineResult
+from headrace.pipelines.bgp.safety import UnifiedSafetyManager
 from headrace.pipelines.bgp.stages import PIPELINE, STAGES, build_pipeline
 
 __all__ = ["WorkflowOrchestrator"]
@@ -81,6 +82,7 @@ class WorkflowOrchestrator:
         return PipelineContext(
             devices=devices, execution_id=job.execution_id, config=redact(dict(config)), output_dir=output_dir,
             autonomous_config=autonomous, parallel_workers=settings.parallel_workers,
+            safety_manager=UnifiedSafetyManager(settings.guardrails),
         )  # fmt: skip
 
     @staticmethod
