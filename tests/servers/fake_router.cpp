@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <cstring>
 #include <stdexcept>
 
@@ -117,6 +118,22 @@ std::string FakeRouter::config_text(const std::string& address, size_t bytes) {
             std::to_string(i % 256) + ".0/24\n";
   }
   text.resize(bytes);
+  return text;
+}
+
+std::string FakeRouter::bgp_text(const std::string& address, const std::string& counts) {
+  int peers = 0;
+  int numbers = 1;
+  std::sscanf(counts.c_str(), "%d %d", &peers, &numbers);
+  in_addr name{};
+  ::inet_pton(AF_INET, address.c_str(), &name);
+  const int first =
+      static_cast<int>((ntohl(name.s_addr) & 0xffff) * static_cast<unsigned>(peers) % 1'000'000);
+  std::string text;
+  for (int i = 0; i < peers; ++i) {
+    text += "set protocols bgp group PEERS neighbor 198.51.100." + std::to_string(i + 1) + " peer-as " +
+            std::to_string(1000 + (first + i) % numbers) + "\n";
+  }
   return text;
 }
 
@@ -264,6 +281,8 @@ bool FakeRouter::run(ssh_session session, ssh_channel channel, const std::string
   int status = 0;
   if (command == "show config") {
     if (!send_output(session, channel, config_text(address, options_.config_bytes))) return false;
+  } else if (command.starts_with("show bgp ")) {
+    if (!send_output(session, channel, bgp_text(address, command.substr(9)))) return false;
   } else if (command.starts_with("exit ")) {
     status = std::stoi(command.substr(5));
     ssh_channel_write_stderr(channel, "leaving\n", 8);

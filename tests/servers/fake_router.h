@@ -32,6 +32,7 @@ enum class Behaviour {
 
 /// A device with an SSH server, on one address: libssh, a thread for each connection. Commands:
 ///   "show config"      bytes of config_text(address of the server, config_bytes)
+///   "show bgp N M"     N BGP peers, whose AS numbers are among 1000 to 1000 + M - 1
 ///   "exit N"           N as its status, "leaving" on standard error
 ///   "signal"           ends as if killed by SIGKILL
 ///   "cat"              its standard input
@@ -62,6 +63,7 @@ class FakeRouter {
   int logins_refused() const { return logins_refused_; }
 
   static std::string config_text(const std::string& address, size_t bytes);
+  static std::string bgp_text(const std::string& address, const std::string& counts);
 
  private:
   static Options with(Behaviour behaviour);

@@ -59,7 +59,7 @@ def test_eleven_broken_devices_and_four_more_the_good_ones_are_applied(net: Net,
     broken = {name: name.replace("_", "-") for name in DEVICE_FAULTS}
     net.devices += [DeviceInfo(FAULTS[n], host, platform="netconf", port=farm.port) for n, host in broken.items()]
     config = net.autonomous(
-        known_hosts=str(known_hosts(net, farm, "127.0.1.3")), connection_timeout=3, collect_attempts=1,
+        known_hosts=str(known_hosts(net, farm, "127.0.1.3")), connection_timeout=8, collect_attempts=1,
         max_config_bytes=2_000_000, parallel_workers=20, collect_commands={"netconf": "show config"},
     )  # fmt: skip
     result = net.run(config)
@@ -74,7 +74,7 @@ def test_eleven_broken_devices_and_four_more_the_good_ones_are_applied(net: Net,
     assert len(lines) == len(seen)
     assert all("\n" not in line and len(line) < 500 and line.isprintable() for line in lines)
     assert sorted(line.split()[3] for line in lines) == sorted(seen)
-    assert result.stage_timings["collection"] < 5
+    assert result.stage_timings["collection"] < 8.5
 
 
 def test_an_answer_that_is_cut_off_inside_a_group_is_no_configuration(net: Net) -> None:
@@ -113,15 +113,20 @@ def test_a_million_prefixes_are_refused_and_the_other_list_is_applied(
     assert (net.state / "runs.db").stat().st_size < 10_000_000
 
 
-def test_a_stage_that_breaks_as_a_whole_is_named_and_the_mail_still_goes(net: Net, tmp_path: Path) -> None:
-    """The folder of the mappings can't be written: discovery's files are gone, the run says so."""
+def test_a_stage_that_breaks_as_a_whole_is_named_and_the_rest_goes_on(net: Net) -> None:
+    """The folder of the mappings can't be written."""
     net.router(1)
     (net.folder / "out").mkdir()
     (net.folder / "out" / "discovered").write_text("a file where a folder should be")
     result = net.run(net.config())
     assert not result.success
-    assert any("processing" in error and "discovered" in error for error in result.errors)
-    assert result.router_profiles[0].discovered_as_numbers == (3333,)
+    assert len(result.errors) == 1
+    assert result.errors[0].startswith("processing: StorageError: ")
+    assert "discovered" in result.errors[0]
+    assert "Pipeline continuing with degraded functionality" in result.warnings
+    assert result.current_stage == "application_manual"
+    assert [policy.status for policy in result.policy_results] == ["ok"]
+    assert "193.0.0.0/21" in (net.folder / "out" / "bgp_policies.txt").read_text()
 
 
 def test_two_processes_at_once_one_of_them_is_refused(net: Net) -> None:

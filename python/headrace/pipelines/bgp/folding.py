@@ -9,6 +9,7 @@ from typing import Any
 import headrace as hr
 from headrace.pipelines.bgp.errors import StageExecutionError
 from headrace.pipelines.bgp.job import BgpJob
+from headrace.pipelines.bgp.mappings import routers_by_as
 from headrace.pipelines.bgp.models import ApplicationResult, DeviceCollectionResult, PipelineContext
 from headrace.pipelines.bgp.stages import policies_from, profile_of
 
@@ -108,15 +109,15 @@ def _processing(context: PipelineContext, run: hr.Run, job: BgpJob) -> PipelineC
     extraction = {"by_router": found["routers"], "by_kind": kinds, "eligible": found["eligible"]}
     left_out = sorted(set(map(int, found["kinds"])) - set(found["eligible"]))
     warnings = [f"AS{number} is a {found['kinds'][str(number)]} AS number: no policy" for number in left_out]
-    routers = {
-        number: [r for r, known in found["routers"].items() if number in known] for number in map(int, found["kinds"])
-    }
-    return context.but(
+    folded = context.but(
         as_extraction_results=extraction,
-        discovery_mappings={"as_to_routers": routers, "routers": found["routers"]},
+        discovery_mappings={"as_to_routers": routers_by_as(found["routers"]), "routers": found["routers"]},
         current_stage="processing_complete",
         warnings=warnings,
     )
+    if (failure := _failures(run, "mappings").get(None)) is not None:
+        raise StageFailed(folded, StageExecutionError("mappings", f"{failure.error_type}: {failure.message}"))
+    return folded
 
 
 def _generation(context: PipelineContext, run: hr.Run, job: BgpJob) -> PipelineContext:

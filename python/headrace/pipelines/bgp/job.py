@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from headrace.errors import ResourceError
 from headrace.pipelines.bgp.applier import Change, PolicyApplier
 from headrace.pipelines.bgp.approvals import ApprovalQueue
 from headrace.pipelines.bgp.asn import AsKind, classify
+from headrace.pipelines.bgp.collector import RouterCollector
 from headrace.pipelines.bgp.config import BgpConfig
 from headrace.pipelines.bgp.errors import PipelineExecutionError
 from headrace.pipelines.bgp.guardrails import LastGoodLists
@@ -48,7 +49,10 @@ class CollectionError(PipelineExecutionError):
 
 @dataclass
 class BgpJob:
-    """The devices, the settings and the folders of one run. Safe to use from several threads."""
+    """The devices, the settings and the folders of one run. Safe to use from several threads.
+
+    ``recorded``: host names whose configuration the run that is gone on with has already.
+    """
 
     __headrace_fingerprint__ = "headrace.pipelines.bgp.job/1"  # what a run does depends on its execution id, not on us
 
@@ -56,8 +60,10 @@ class BgpJob:
     config: BgpConfig
     output_dir: Path
     execution_id: str
+    recorded: Collection[str] = ()
 
     def __post_init__(self) -> None:
+        self.collector = RouterCollector(self.devices, self.config, self.recorded)
         self.state_dir = self.config.state_dir or self.output_dir / "state"
         self.trail = AuditTrail(self.state_dir, self.config.email)
         self.records = ApplyRecords(self.state_dir / "applies")
@@ -73,17 +79,9 @@ class BgpJob:
 
     # --- collection and discovery
 
-    def collect(self, hostname: str) -> dict[str, Any]:
+    def collect(self, hostname: str, cancelled: Callable[[], bool] = lambda: False) -> dict[str, Any]:
         """Return one router's configuration, without its secrets; CollectionError where it did not come whole."""
-        from headrace import Retry, collect
-
-        device = self.by_name[hostname]
-        outcome = collect.ssh(
-            [device.address], self.config.collect_command(device.platform), username=self.config.ssh_username,
-            port=device.port, key=self.config.ssh_key_path, password=self.config.ssh_password,
-            known_hosts=self.config.known_hosts, timeout=self.config.connection_timeout,
-            retry=Retry(attempts=self.config.collect_attempts, delay=0.5), max_output=self.config.max_config_bytes,
-        )[0]  # fmt: skip
+        outcome = self.collector.read(self.by_name[hostname], cancelled)
         self.progress.device_done("collection")
         if not outcome.ok:
             raise CollectionError(outcome.error_type or "protocol", outcome.message, outcome.seconds)
@@ -99,13 +97,14 @@ class BgpJob:
         return dataclasses.asdict(found)
 
     def map_routers(self, profiles: Sequence[RouterProfile]) -> dict[str, Any]:
-        """Write the YAML mappings and return them."""
-        generator = YAMLGenerator(self.output_dir)
-        mappings = generator.generate_mappings(profiles)
-        generator.save_with_history(mappings)
-        return mappings
+        """Return which router talks to which AS."""
+        return YAMLGenerator(self.output_dir).generate_mappings(profiles)
 
-    def eligible(self, numbers: Sequence[int]) -> list[int]:
+    def write_mappings(self, profiles: Sequence[RouterProfile]) -> str:
+        """Write that as YAML, what it replaces into the history; return the path."""
+        return str(YAMLGenerator(self.output_dir).save_with_history(self.map_routers(profiles)))
+
+    def eligible(self, numbers: Iterable[int]) -> list[int]:
         """Return the AS numbers that a registry can know."""
         kinds = {AsKind.PUBLIC} | ({AsKind.PRIVATE} if self.config.guardrails.allow_private_as else set())
         return [number for number in sorted(set(numbers)) if classify(number) in kinds]

@@ -80,6 +80,6 @@ class PolicyJudge:
 
     def remember(self, policies: Mapping[int, PolicyResult], execution_id: str) -> None:
         """Make the good lists the last good ones."""
-        for number, policy in policies.items():
-            if policy.success and policy.prefixes != policy.last_good:
-                self.last_good.put(number, policy.prefixes, execution_id)
+        new = {n: policy.prefixes for n, policy in policies.items() if policy.success}
+        changed = {n: prefixes for n, prefixes in new.items() if prefixes != policies[n].last_good}
+        self.last_good.put_many(changed, execution_id)

@@ -13,7 +13,7 @@ from headrace.pipelines.bgp.errors import ConfigurationError, ResourceError
 from headrace.pipelines.bgp.files import write_atomic
 from headrace.pipelines.bgp.models import RouterProfile
 
-__all__ = ["YAMLGenerator", "load_mappings"]
+__all__ = ["YAMLGenerator", "load_mappings", "routers_by_as"]
 
 _HISTORY_NAME = re.compile(r"bgp-mappings\.\d{8}T\d{6}\.\d{6}Z\.yaml")
 
@@ -24,6 +24,15 @@ def _yaml() -> Any:
     except ImportError:
         raise ResourceError("YAML mappings need PyYAML: pip install 'headrace[bgp]'") from None
     return yaml
+
+
+def routers_by_as(routers: Mapping[str, Iterable[int]]) -> dict[int, list[str]]:
+    """Turn "host name -> its AS numbers" round; AS numbers ascending, host names in the order given."""
+    found: dict[int, list[str]] = {}
+    for hostname, numbers in routers.items():
+        for number in dict.fromkeys(numbers):
+            found.setdefault(number, []).append(hostname)
+    return dict(sorted(found.items()))
 
 
 class YAMLGenerator:
@@ -38,10 +47,10 @@ class YAMLGenerator:
         ``as_kinds`` (AS -> public, private, ...)."""
         known = sorted(profiles, key=lambda profile: profile.hostname)
         routers = {profile.hostname: _router(profile) for profile in known}
-        numbers = sorted({number for profile in known for number in profile.discovered_as_numbers})
+        as_to_routers = routers_by_as({profile.hostname: profile.discovered_as_numbers for profile in known})
         return {
-            "as_to_routers": {n: [p.hostname for p in known if n in p.discovered_as_numbers] for n in numbers},
-            "as_kinds": {n: str(classify(n)) for n in numbers},
+            "as_to_routers": as_to_routers,
+            "as_kinds": {n: str(classify(n)) for n in as_to_routers},
             "routers": routers,
         }
 
@@ -49,7 +58,9 @@ class YAMLGenerator:
         """Write ``bgp-mappings.yaml``; what it replaces, if different, goes into ``history/`` first."""
         folder = self.folder if output_dir is None else Path(output_dir) / "discovered"
         path = folder / "bgp-mappings.yaml"
-        text = _yaml().safe_dump(dict(mappings), sort_keys=True, default_flow_style=False, allow_unicode=True)
+        yaml = _yaml()
+        dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # the same text, ten times as fast
+        text = yaml.dump(dict(mappings), Dumper=dumper, sort_keys=True, default_flow_style=False, allow_unicode=True)
         before = path.read_text(encoding="utf-8") if path.exists() else None
         if before == text:
             return path

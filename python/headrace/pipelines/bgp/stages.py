@@ -27,8 +27,7 @@ def build_pipeline(job: BgpJob) -> hr.Pipeline:
     pipe = hr.Pipeline(PIPELINE, version="1")
     _collection(pipe, job)
     _generation(pipe, job)
-    last = _application(pipe, job)
-    _compilation(pipe, job, last)
+    _compilation(pipe, job, after=[_application(pipe, job), "mappings"])
     return pipe
 
 
@@ -40,7 +39,7 @@ def _collection(pipe: hr.Pipeline, job: BgpJob) -> None:
     def collection(ctx: hr.Context, device: dict[str, Any]) -> dict[str, Any]:
         job.progress.update_stage("collection")
         with job.clock.unit("collection"):
-            return {**device, **job.collect(device["hostname"])}
+            return {**device, **job.collect(device["hostname"], lambda: ctx.cancelled)}
 
     def discovery(ctx: hr.Context, collected: dict[str, Any]) -> dict[str, Any]:
         with job.clock.unit("discovery"):
@@ -49,19 +48,25 @@ def _collection(pipe: hr.Pipeline, job: BgpJob) -> None:
 
     def processing(ctx: hr.Context) -> dict[str, Any]:
         job.progress.update_stage("processing")
-        found = ctx.results("discovery")
         with job.clock.unit("processing"):
-            profiles = [profile_of(job, hostname, entry) for hostname, entry in sorted(found.items())]
-            mappings = job.map_routers(profiles)
-        routers = {profile.hostname: list(profile.discovered_as_numbers) for profile in profiles}
-        eligible = job.eligible([number for numbers in routers.values() for number in numbers])
-        kinds = {str(number): kind for number, kind in mappings["as_kinds"].items()}
+            found = job.map_routers(_profiles(ctx, job))
+            routers = {hostname: entry["as_numbers"] for hostname, entry in found["routers"].items()}
+            eligible = job.eligible(found["as_kinds"])
+        kinds = {str(number): kind for number, kind in found["as_kinds"].items()}
         return {"routers": routers, "kinds": kinds, "eligible": eligible, "execution": ctx.params["execution_id"]}
+
+    def mappings(ctx: hr.Context) -> str:
+        return job.write_mappings(_profiles(ctx, job))
 
     pipe.step(devices)
     pipe.map(collection, over="devices", workers=job.config.parallel_workers)
     pipe.map(discovery, over="collection")
     pipe.step(processing, after="discovery")
+    pipe.step(mappings, after="processing")
+
+
+def _profiles(ctx: hr.Context, job: BgpJob) -> list[RouterProfile]:
+    return [profile_of(job, hostname, entry) for hostname, entry in sorted(ctx.results("discovery").items())]
 
 
 def profile_of(job: BgpJob, hostname: str, found: Mapping[str, Any]) -> RouterProfile:
@@ -100,7 +105,7 @@ def _generation(pipe: hr.Pipeline, job: BgpJob) -> None:
         return {"policies": stored, "files": files, "execution": known["execution"]}
 
     pipe.step(as_numbers, after="processing")
-    pipe.batch(generation, over="as_numbers", size=64, workers=1)
+    pipe.batch(generation, over="as_numbers", size=512, workers=1)
     pipe.step(policies, after="generation")
 
 
@@ -148,11 +153,11 @@ def _policies(ctx: hr.Context, job: BgpJob) -> dict[int, PolicyResult]:
     return job.policies or {}
 
 
-def _compilation(pipe: hr.Pipeline, job: BgpJob, last: str) -> None:
+def _compilation(pipe: hr.Pipeline, job: BgpJob, after: list[str]) -> None:
     def compilation(ctx: hr.Context) -> dict[str, Any]:
         job.progress.update_stage("compilation")
         with job.clock.unit("compilation"):
             sent = job.trail.flush()
         return {"execution": ctx.params["execution_id"], "mails_sent": sent}
 
-    pipe.step(compilation, after=last, trigger="always")
+    pipe.step(compilation, after=after, trigger="always")

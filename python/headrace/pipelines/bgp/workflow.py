@@ -23,6 +23,7 @@ from headrace.pipelines.bgp.progress import monitor_pipeline_performance
 from headrace.pipelines.bgp.result import PipelineResult
 from headrace.pipelines.bgp.safety import UnifiedSafetyManager
 from headrace.pipelines.bgp.stages import PIPELINE, STAGES, build_pipeline
+from headrace.store import StoredRun
 
 __all__ = ["WorkflowOrchestrator"]
 
@@ -74,8 +75,9 @@ class WorkflowOrchestrator:
         settings = BgpConfig.from_mapping(config)
         check_devices(devices)
         job = BgpJob(devices, settings, output_dir, str(uuid.uuid4()))
-        if resume and (known := self._unfinished(job)) is not None:
-            job = BgpJob(devices, settings, output_dir, known)
+        if resume and (stopped := self._unfinished(job)) is not None:
+            known = stopped.params["execution_id"]
+            job = BgpJob(devices, settings, output_dir, known, recorded=stopped.results("collection"))
             logger.info("going on with execution %s", known)
         self._jobs[job.execution_id] = self._current = job
         autonomous = config.get("autonomous_mode") or {"enabled": settings.mode == "autonomous"}
@@ -99,15 +101,15 @@ class WorkflowOrchestrator:
         job.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         return job.state_dir / "runs.db"
 
-    def _unfinished(self, job: BgpJob) -> str | None:
-        """Return the execution that was killed or cancelled, with the same devices and mode, not too long ago."""
+    def _unfinished(self, job: BgpJob) -> StoredRun | None:
+        """Return the run of the execution that was killed or cancelled, not too long ago, with the same devices."""
         path = job.state_dir / "runs.db"
         runs = hr.open_store(path).runs(PIPELINE) if path.exists() else []
         if not runs or (runs[0].finished_at is not None and runs[0].status is not hr.Status.CANCELLED):
             return None
         known = runs[0].params
         same = {**self._params(job), "execution_id": known.get("execution_id")} == known
-        return known["execution_id"] if same and time.time() - runs[0].started_at < RESUME_SECONDS else None
+        return runs[0] if same and time.time() - runs[0].started_at < RESUME_SECONDS else None
 
     def _fold(self, stage: str, context: PipelineContext, run: hr.Run, job: BgpJob) -> PipelineContext:
         try:
@@ -126,8 +128,8 @@ class WorkflowOrchestrator:
         return self._until("discovery", context, "discovery")
 
     def execute_processing_stage(self, context: PipelineContext) -> PipelineContext:
-        """Map AS numbers to routers, and tell apart which ones a registry can know."""
-        return self._until("processing", context, "processing")
+        """Map AS numbers to routers, write that down, and tell apart which ones a registry can know."""
+        return self._until("processing", context, "mappings")
 
     def execute_generation_stage(self, context: PipelineContext) -> PipelineContext:
         """Look up the prefixes, pass them through the guardrails, write the policy files."""
@@ -185,9 +187,10 @@ class WorkflowOrchestrator:
         return True
 
     def cleanup_resources(self, context: PipelineContext) -> None:
-        """Send what mails wait, forget the job. Every connection was closed where it was used."""
+        """End what still collects, send what mails wait, forget the job."""
         job = self._jobs.pop(context.execution_id, None)
         if job is not None:
+            job.collector.close()
             job.trail.flush()
 
     # --- looking

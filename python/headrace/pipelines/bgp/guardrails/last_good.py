@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from headrace.errors import CheckpointCorruptionError
-from headrace.pipelines.bgp.files import read_json, write_json
+from headrace.pipelines.bgp.files import read_json, to_json, write_many
 
 __all__ = ["LastGoodLists", "digest_of"]
 
@@ -36,10 +37,17 @@ class LastGoodLists:
 
     def put(self, as_number: int, prefixes: tuple[str, ...], execution_id: str) -> None:
         """Make ``prefixes`` the last good list. An empty one is never good."""
-        if not prefixes:
-            raise ValueError(f"AS{as_number}: an empty list is never a good one")
-        record = {"as_number": as_number, "prefixes": list(prefixes), "digest": digest_of(prefixes)}
-        write_json(self._path(as_number), {**record, "execution_id": execution_id})
+        self.put_many({as_number: prefixes}, execution_id)
+
+    def put_many(self, lists: Mapping[int, tuple[str, ...]], execution_id: str) -> None:
+        """Make ``lists`` the last good ones; each is replaced as a whole."""
+        texts = {}
+        for as_number, prefixes in lists.items():
+            if not prefixes:
+                raise ValueError(f"AS{as_number}: an empty list is never a good one")
+            record = {"as_number": as_number, "prefixes": list(prefixes), "digest": digest_of(prefixes)}
+            texts[self._path(as_number).name] = to_json({**record, "execution_id": execution_id})
+        write_many(self.folder, texts)
 
     def _path(self, as_number: int) -> Path:
         return self.folder / f"AS{as_number}.json"
