@@ -101,6 +101,7 @@ def mail() -> Iterator[MailSink]:
 def net(lab: JunosLab, irr: IrrServer, mail: MailSink, tmp_path: Path) -> Net:
     irr.routes = {number: list(prefixes) for number, prefixes in ROUTES.items()}
     irr.faults.clear()
+    irr.queries.clear()
     mail.received.clear()
     mail.answers.clear()
     return Net(lab, irr, mail, tmp_path)

@@ -109,6 +109,23 @@ def test_killed_and_begun_anew_the_old_commit_is_settled_first(net: Net) -> None
     assert ApplyRecords(net.state / "applies").last_confirmed("r1") is not None
 
 
+def test_killed_and_the_next_run_has_nothing_to_apply_the_commit_is_settled_all_the_same(net: Net) -> None:
+    """The registry is down now, so no router gets anything new."""
+    router = net.router(1)
+    child = start(net.folder, net.devices, net.autonomous(health=SLOW))
+    kill_when(child, "the commit on r1", lambda: pending_on(net, "r1"))
+    net.irr.faults[3333] = "error"
+    net.devices[:] = net.devices[:1]
+    net.router(2, (3333,))
+    result = finish(net.folder, net.devices, net.autonomous(health=QUICK))
+    assert not result["success"]
+    assert "no policy is good" in result["errors"][0]
+    assert outcomes(result) == {"r1": "confirmed"}
+    assert router.running() == NEW
+    assert not ApplyRecords(net.state / "applies").unsettled("r1")
+    assert [e["event"] for e in AuditLog(net.state / "audit.jsonl").entries()].count("committed") == 1
+
+
 def test_killed_before_the_first_router_nothing_is_lost_or_read_twice(net: Net) -> None:
     for number in (1, 2, 3):
         net.router(number)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import headrace as hr
@@ -156,15 +156,12 @@ def _application(context: PipelineContext, run: hr.Run, job: BgpJob) -> Pipeline
             results += [_of_failure(failure) for failure in _failures(run, name).values()]
         elif name.startswith("wave_"):
             _step_failure(run, name)
-    errors = [
-        f"{r.router}: {r.outcome}: {r.reason}" for r in results if r.outcome in ("failed", "rolled_back", "refused")
-    ]
     warnings = [f"{r.router}: {r.outcome}: {r.reason}" for r in results if r.outcome in ("queued", "skipped")]
     return context.but(
         application_results=tuple(results),
         email_notifications_sent=job.trail.total_notifications(),
         current_stage="application_complete",
-        errors=errors,
+        errors=_problems(results),
         warnings=warnings,
     )
 
@@ -178,7 +175,18 @@ def _compilation(context: PipelineContext, run: hr.Run, job: BgpJob) -> Pipeline
     _step_failure(run, "compilation")
     stage = context.current_stage
     keep = stage if stage.endswith(("_manual", "_skipped", "_failed_continuing")) else "compilation_complete"
-    return context.but(current_stage=keep)
+    settled = tuple(ApplicationResult(**entry) for entry in (run.results("compilation") or {}).get("settled", ()))
+    return context.but(
+        current_stage=keep,
+        application_results=(*context.application_results, *settled),
+        errors=_problems(settled),
+    )
+
+
+def _problems(results: Iterable[ApplicationResult]) -> list[str]:
+    return [
+        f"{r.router}: {r.outcome}: {r.reason}" for r in results if r.outcome in ("failed", "rolled_back", "refused")
+    ]
 
 
 _FOLDS = {

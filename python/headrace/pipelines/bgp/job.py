@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from headrace.connectors.bgpq4 import BGPq4
+from headrace.connectors.routers import RouterError
 from headrace.errors import ResourceError
 from headrace.pipelines.bgp.applier import Change, PolicyApplier
 from headrace.pipelines.bgp.approvals import ApprovalQueue
@@ -192,6 +193,21 @@ class BgpJob:
         """Ask a router what became of a change that was begun when we died; None: nothing has happened yet."""
         result = self.applier.settle(self.change(hostname, numbers))
         return None if result is None else self._noted(result)
+
+    def settle_leftovers(self) -> list[ApplicationResult]:
+        """Settle commits of earlier executions, on routers that this one had no reason to change."""
+        if self.config.mode == "user" or self.config.dry_run:
+            return []
+        left = [(device, record) for device in self.devices for record in self.records.unsettled(device.hostname)]
+        found = []
+        for device, record in left:
+            change = Change(device, record.wanted, record.token, record.execution_id, demanded=True)
+            try:
+                result = self.applier.settle(change)
+            except RouterError as error:
+                result = ApplicationResult(device.hostname, False, reason=error.message, error_message=error.message)
+            found += [] if result is None else [result]
+        return found
 
     def _noted(self, result: ApplicationResult) -> ApplicationResult:
         if result.outcome in ("failed", "rolled_back"):

@@ -157,7 +157,8 @@ def _compilation(pipe: hr.Pipeline, job: BgpJob, after: list[str]) -> None:
     def compilation(ctx: hr.Context) -> dict[str, Any]:
         job.progress.update_stage("compilation")
         with job.clock.unit("compilation"):
+            settled = [dataclasses.asdict(result) for result in job.settle_leftovers()]
             sent = job.trail.flush()
-        return {"execution": ctx.params["execution_id"], "mails_sent": sent}
+        return {"execution": ctx.params["execution_id"], "mails_sent": sent, "settled": settled}
 
     pipe.step(compilation, after=after, trigger="always")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
@@ -162,8 +163,12 @@ class WorkflowOrchestrator:
     def handle_pipeline_failure(self, context: PipelineContext, error: PipelineExecutionError) -> PipelineResult:
         """Return the result of an execution that could not go on, with everything that it found."""
         logger.error("pipeline failed: %s", error)
-        failed = getattr(error, "context", context)
-        return self.compile_results(failed.but(errors=[str(error)]))
+        failed = getattr(error, "context", context).but(errors=[str(error)])
+        job = self._jobs.get(context.execution_id)
+        if self._run is not None and job is not None:
+            with contextlib.suppress(StageFailed):
+                failed = fold("compilation", failed, self._run, job).but(current_stage=failed.current_stage)
+        return self.compile_results(failed)
 
     def handle_stage_failure(self, context: PipelineContext, stage: str, error: Exception) -> PipelineContext:
         """Go on with what there is where that makes sense; PipelineExecutionError where it does not."""
