@@ -77,6 +77,21 @@ def test_eleven_broken_devices_and_four_more_the_good_ones_are_applied(net: Net,
     assert result.stage_timings["collection"] < 8.5
 
 
+def test_two_hundred_routers_and_each_as_is_asked_for_once(net: Net, farm: Farm) -> None:
+    net.irr.routes = {number: [f"193.0.{number % 250}.0/24"] for number in range(1000, 1040)}
+    net.devices += [DeviceInfo(f"127.0.1.{n}", f"r{n}", port=farm.port) for n in range(1, 201)]
+    config = net.config(
+        ssh_username="netops", ssh_key_path=str(farm.key), known_hosts=str(farm.known_hosts), connection_timeout=60,
+        parallel_workers=30, collect_commands={"junos": "show bgp 20 40"}, families=[4],
+    )  # fmt: skip
+    result = net.run(config)
+    assert result.success, result.to_summary()
+    assert all(len(profile.discovered_as_numbers) == 20 for profile in result.router_profiles)
+    assert [policy.as_number for policy in result.policy_results if policy.success] == list(range(1000, 1040))
+    assert sum(query.startswith("!g") for query in net.irr.queries) == 40
+    assert result.performance["execution_summary"]["devices_processed"] == 200
+
+
 def test_an_answer_that_is_cut_off_inside_a_group_is_no_configuration(net: Net) -> None:
     router = net.router(1)
     whole = junos_config(3333)

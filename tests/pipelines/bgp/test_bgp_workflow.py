@@ -92,17 +92,6 @@ def test_every_execution_asks_anew(net: Net) -> None:
     assert net.run(net.config()).get_all_as_numbers() == [1299]
 
 
-def test_two_hundred_routers_behind_openssh(net: Net) -> None:
-    net.lab.ssh.set_answer("show configuration protocols bgp", junos_config(3333, 1299))
-    net.devices += [DeviceInfo(f"127.0.1.{n}", f"r{n}", port=net.lab.ssh.port) for n in range(20, 220)]
-    result = net.run(net.config(parallel_workers=16, connection_timeout=60))
-    assert result.success
-    assert len(result.router_profiles) == 200
-    assert all(profile.discovered_as_numbers == (1299, 3333) for profile in result.router_profiles)
-    assert len(net.irr.queries) < 40  # each AS is asked for once, not once a router
-    assert result.performance["execution_summary"]["devices_processed"] == 200
-
-
 def test_stage_by_stage(net: Net) -> None:
     net.router(1, (3333, 65001))
     orchestrator = WorkflowOrchestrator()
