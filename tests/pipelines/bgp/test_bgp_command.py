@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import headrace as hr
 from servers.sshd import free_port
+from servers.waiting import wait_for
 
 from .conftest import OLD, Net
 
@@ -60,6 +64,32 @@ def test_run_decide_apply_take_back(net: Net) -> None:
     for event in ("approved", "committed", "confirmed", "rollback_demanded"):
         assert f"  {event}  " in audit
     assert "succeeded" in command(net, "status").stdout
+
+
+def test_ctrl_c_stops_the_collection_and_the_same_command_goes_on(net: Net) -> None:
+    net.router(1)
+    net.router(2)
+    net.lab.ssh.set_latency(60, "127.0.1.2")
+    script = [*HEADRACE, "run", *files(net, net.config(connection_timeout=90)), "--output-dir", str(net.folder / "out")]
+    child = subprocess.Popen(script, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for("the configuration of r1", lambda: len(collected(net)) == 1, 60)
+    begun = time.monotonic()
+    child.send_signal(signal.SIGINT)
+    _, complaint = child.communicate(timeout=60)
+    assert time.monotonic() - begun < 10
+    assert child.returncode == 130, complaint
+    assert "Traceback" not in complaint
+    net.lab.ssh.set_latency(0, "127.0.1.2")
+    net.lab.ssh.set_answer("show configuration protocols bgp", "error: not again\n", "127.0.1.1")
+    again = command(net, "run", *files(net, net.config(connection_timeout=90)))
+    assert again.returncode == 0, again.stdout
+    assert "2 read, 0 failed" in again.stdout
+
+
+def collected(net: Net) -> dict[str, Any]:
+    store = net.state / "runs.db"
+    runs = hr.open_store(store).runs("bgp") if store.exists() else []
+    return runs[0].results("collection") if runs else {}
 
 
 def test_halt_and_release(net: Net) -> None:

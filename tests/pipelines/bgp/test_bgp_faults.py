@@ -11,6 +11,7 @@ import pytest
 from tests.servers.farm import FAULTS, Farm
 
 from headrace.pipelines.bgp import DeviceInfo, WorkflowOrchestrator
+from headrace.pipelines.bgp.approvals import ApprovalQueue
 from servers.sshd import free_port
 
 from .conftest import OLD, Net, junos_config
@@ -122,8 +123,9 @@ def test_a_million_prefixes_are_refused_and_the_other_list_is_applied(
     result = net.run(net.autonomous(bgpq4_timeout=40))
     status = {policy.as_number: policy for policy in result.policy_results}
     assert status[3333].status == "ok"
-    assert status[1299].status == "held"
-    assert "max_prefixes: 1300000 prefixes, more than" in status[1299].reasons[0]
+    assert status[1299].status == "failed"
+    assert "1300000 prefixes: an answer of more than 400000 is not even read" in status[1299].error_message
+    assert not ApprovalQueue(net.state / "approvals").pending()
     assert router.running() == NEW
     assert (net.state / "runs.db").stat().st_size < 10_000_000
 

@@ -92,6 +92,23 @@ def test_every_execution_asks_anew(net: Net) -> None:
     assert net.run(net.config()).get_all_as_numbers() == [1299]
 
 
+def test_without_external_peers_the_later_stages_are_passed_over(net: Net) -> None:
+    router = net.router(1)
+    internal = "group IBGP {\n    type internal;\n    neighbor 192.0.2.9;\n}\n"
+    net.lab.ssh.set_answer("show configuration protocols bgp", internal, "127.0.1.1")
+    result = net.run(net.autonomous())
+    assert result.success
+    assert result.current_stage == "application_skipped"
+    assert result.warnings == (
+        "Generation skipped - no AS numbers discovered",
+        "Application skipped - no successful policies",
+    )
+    assert (result.get_all_as_numbers(), result.policy_results) == ([], ())
+    assert net.irr.queries == []
+    assert router.running() == OLD
+    assert not (net.folder / "out" / "bgp_policies.txt").exists()
+
+
 def test_stage_by_stage(net: Net) -> None:
     net.router(1, (3333, 65001))
     orchestrator = WorkflowOrchestrator()

@@ -36,7 +36,7 @@ class BGPq4:
     ``host``: the IRRd to ask, ``name`` or ``name:port`` (bgpq4's own default where None); ``sources``: the registries
     in order; ``families``: 4, 6 or both; ``timeout``: seconds for one run; ``workers``: runs at once;
     ``allow_private``: ask for private AS numbers too; ``image``: of the container modes; ``max_output``: bytes
-    of one answer.
+    of one answer; ``max_prefixes``: in one answer, more of them are a failure.
     """
 
     mode: str = "auto"
@@ -48,6 +48,7 @@ class BGPq4:
     allow_private: bool = False
     image: str = "ghcr.io/bgp/bgpq4:latest"
     max_output: int = 64 * 1024 * 1024
+    max_prefixes: int | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -103,8 +104,9 @@ class BGPq4:
         if not outcome.ok and outcome.error_type != "exit":
             return Failed(f"IPv{family}: {outcome.error_type}: {outcome.message}")
         answer = parse_answer(
-            outcome.exit_code, bytes(outcome.stdout), bytes(outcome.stderr), name=f"AS{as_number}", family=family
-        )
+            outcome.exit_code, bytes(outcome.stdout), bytes(outcome.stderr), name=f"AS{as_number}", family=family,
+            max_prefixes=self.max_prefixes,
+        )  # fmt: skip
         return Failed(f"IPv{family}: {answer.reason}") if isinstance(answer, Failed) else answer
 
 

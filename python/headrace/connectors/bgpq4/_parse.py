@@ -16,18 +16,22 @@ __all__ = ["parse_answer"]
 
 
 def parse_answer(
-    exit_code: int | None, stdout: bytes, stderr: bytes, *, name: str, family: int
+    exit_code: int | None, stdout: bytes, stderr: bytes, *, name: str, family: int, max_prefixes: int | None = None
 ) -> Ok[tuple[str, ...]] | Empty | Failed:
     """Return ``Ok(prefixes)``, ``Empty()`` or ``Failed(reason)`` for one run of ``bgpq4 -j -l NAME``.
 
     ``family`` is 4 or 6. The prefixes are sorted and each is there once. Anything that is not whole is ``Failed``:
-    cut JSON, another list, a word that is no prefix, a prefix of the other family, a complaint on stderr.
+    cut JSON, another list, a word that is no prefix, a prefix of the other family, a complaint on stderr. So is an
+    answer of more than ``max_prefixes``, before it costs the time and memory to read it.
     """
     complaint = " ".join(stderr.decode("utf-8", "replace").split())
     if exit_code != 0:
         return Failed(f"bgpq4 exited with {exit_code}: {complaint[:200] or 'no message'}")
     if complaint:
         return Failed(f"bgpq4 complained: {complaint[:200]}")
+    count = stdout.count(b'"prefix"')
+    if max_prefixes is not None and count > max_prefixes:
+        return Failed(f"{count} prefixes: an answer of more than {max_prefixes} is not even read")
     try:
         prefixes = _prefixes(_entries(stdout, name), family)
     except (TypeError, ValueError) as error:

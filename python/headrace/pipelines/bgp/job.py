@@ -118,7 +118,7 @@ class BgpJob:
         client = BGPq4(
             mode=config.bgpq4_mode, timeout=config.bgpq4_timeout, host=config.bgpq4_host,
             sources=config.bgpq4_sources, families=config.families, workers=config.bgpq4_workers,
-            allow_private=config.guardrails.allow_private_as,
+            allow_private=config.guardrails.allow_private_as, max_prefixes=4 * config.guardrails.max_prefixes,
         )  # fmt: skip
         started = time.monotonic()
         try:
