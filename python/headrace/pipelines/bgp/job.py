@@ -97,13 +97,10 @@ class BgpJob:
         self.progress.device_done("discovery")
         return dataclasses.asdict(found)
 
-    def map_routers(self, profiles: Sequence[RouterProfile]) -> dict[str, Any]:
-        """Return which router talks to which AS."""
-        return YAMLGenerator(self.output_dir).generate_mappings(profiles)
-
     def write_mappings(self, profiles: Sequence[RouterProfile]) -> str:
-        """Write that as YAML, what it replaces into the history; return the path."""
-        return str(YAMLGenerator(self.output_dir).save_with_history(self.map_routers(profiles)))
+        """Write which router talks to which AS as YAML, what it replaces into the history; return the path."""
+        generator = YAMLGenerator(self.output_dir)
+        return str(generator.save_with_history(generator.generate_mappings(profiles)))
 
     def eligible(self, numbers: Iterable[int]) -> list[int]:
         """Return the AS numbers that a registry can know."""

@@ -36,14 +36,13 @@ _HOSTNAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9_])?", re
 
 def _freeze(instance: Any) -> None:
     """Turn lists into tuples and dicts into read-only views, so that a frozen instance is frozen all through."""
-    for entry in dataclasses.fields(instance):
-        value = getattr(instance, entry.name)
+    for name, value in list(vars(instance).items()):
         if isinstance(value, list):
-            object.__setattr__(instance, entry.name, tuple(value))
+            object.__setattr__(instance, name, tuple(value))
         elif isinstance(value, (set, frozenset)):
-            object.__setattr__(instance, entry.name, tuple(sorted(value)))
+            object.__setattr__(instance, name, tuple(sorted(value)))
         elif isinstance(value, dict):
-            object.__setattr__(instance, entry.name, MappingProxyType(dict(value)))
+            object.__setattr__(instance, name, MappingProxyType(dict(value)))
 
 
 @dataclass(frozen=True)

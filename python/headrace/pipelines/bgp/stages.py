@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import headrace as hr
+from headrace.pipelines.bgp.asn import classify
 from headrace.pipelines.bgp.job import BgpJob
 from headrace.pipelines.bgp.models import BgpGroup, BgpNeighbor, PolicyResult, RouterProfile
 
@@ -49,10 +50,11 @@ def _collection(pipe: hr.Pipeline, job: BgpJob) -> None:
     def processing(ctx: hr.Context) -> dict[str, Any]:
         job.progress.update_stage("processing")
         with job.clock.unit("processing"):
-            found = job.map_routers(_profiles(ctx, job))
-            routers = {hostname: entry["as_numbers"] for hostname, entry in found["routers"].items()}
-            eligible = job.eligible(found["as_kinds"])
-        kinds = {str(number): kind for number, kind in found["as_kinds"].items()}
+            found = ctx.results("discovery")
+            routers = {hostname: list(found[hostname]["as_numbers"]) for hostname in sorted(found)}
+            numbers = sorted({number for known in routers.values() for number in known})
+            kinds = {str(number): str(classify(number)) for number in numbers}
+        eligible = job.eligible(numbers)
         return {"routers": routers, "kinds": kinds, "eligible": eligible, "execution": ctx.params["execution_id"]}
 
     def mappings(ctx: hr.Context) -> str:
