@@ -81,23 +81,43 @@ struct Avx2 {
         _mm256_or_si256(is('\r'), is(0x85)));
   }
 
-  // The rest of may_end_sentence() for one code unit of 16 bits.
-  static __m256i wide_marks(__m256i units) {
-    const auto is = [units](int value) {
-      return _mm256_cmpeq_epi16(units, _mm256_set1_epi16(static_cast<int16_t>(value)));
+  // A table of 16 bytes, looked up by the lower half of each byte.
+  struct Table {
+    alignas(16) uint8_t at[16];
+    __m256i operator()(__m256i halves) const {
+      const __m128i table = _mm_load_si128(reinterpret_cast<const __m128i*>(at));
+      return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), halves);
+    }
+  };
+
+  static __m256i lower_half(__m256i bytes) { return _mm256_and_si256(bytes, _mm256_set1_epi8(0x0F)); }
+  static __m256i upper_half(__m256i bytes) { return lower_half(_mm256_srli_epi16(bytes, 4)); }
+
+  // Blocks of which every unit may be a mark, by their upper byte.
+  static __m256i wide_blocks(__m256i upper) {
+    const auto in = [upper](int low, int high) {
+      const __m256i shifted = _mm256_sub_epi8(upper, _mm256_set1_epi8(static_cast<char>(low)));
+      return _mm256_cmpeq_epi8(_mm256_min_epu8(shifted, _mm256_set1_epi8(static_cast<char>(high - low))),
+                               shifted);
     };
-    const auto in = [units](int low, int high) {
-      const __m256i shifted = _mm256_sub_epi16(units, _mm256_set1_epi16(static_cast<int16_t>(low)));
-      return _mm256_cmpeq_epi16(
-          _mm256_min_epu16(shifted, _mm256_set1_epi16(static_cast<int16_t>(high - low))), shifted);
-    };
-    const __m256i ranges = _mm256_or_si256(_mm256_or_si256(in(0x61D, 0x61F), in(0x700, 0x1DFF)),
-                                           _mm256_or_si256(in(0x2024, 0x2049), in(0x2C00, 0x2FFF)));
-    const __m256i more = _mm256_or_si256(_mm256_or_si256(in(0xA400, 0xABFF), in(0xFE50, 0xFE57)),
-                                         _mm256_or_si256(is(0x589), is(0x6D4)));
-    const __m256i full =
-        _mm256_or_si256(_mm256_or_si256(is(0xFF01), is(0xFF0E)), _mm256_or_si256(is(0xFF1F), is(0xFF61)));
-    return _mm256_or_si256(_mm256_or_si256(ranges, more), _mm256_or_si256(full, is(0x3002)));
+    return _mm256_or_si256(_mm256_or_si256(in(0x07, 0x1D), in(0x2C, 0x2F)), in(0xA4, 0xAB));
+  }
+
+  // The rest of may_end_sentence() for code units of 16 bits in two halves. A bit of the tables is a set of
+  // units: U+0589; U+06D4; U+061D to 061F; U+2020 to 204F; U+3002; U+FE50 to FE57; U+FF01, FF61; U+FF0E,
+  // FF0F, FF1E, FF1F.
+  static __m256i wide_marks(__m256i upper, __m256i lower) {
+    static constexpr Table kUpperRow{{0x07, 0, 0x08, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xE0}};
+    static constexpr Table kUpperColumn{{0x18, 0, 0, 0, 0, 0x01, 0x06, 0, 0, 0, 0, 0, 0, 0, 0x20, 0xC0}};
+    static constexpr Table kLowerRow{
+        {0xD0, 0x84, 0x08, 0x08, 0x08, 0x20, 0x40, 0, 0x01, 0, 0, 0, 0, 0x02, 0, 0}};
+    static constexpr Table kLowerColumn{
+        {0x28, 0x68, 0x38, 0x28, 0x2A, 0x28, 0x28, 0x28, 0x08, 0x09, 0x08, 0x08, 0x08, 0x0C, 0x8C, 0x8C}};
+    const __m256i sets =
+        _mm256_and_si256(_mm256_and_si256(kUpperRow(upper_half(upper)), kUpperColumn(lower_half(upper))),
+                         _mm256_and_si256(kLowerRow(upper_half(lower)), kLowerColumn(lower_half(lower))));
+    const __m256i none = _mm256_cmpeq_epi8(sets, _mm256_setzero_si256());
+    return _mm256_or_si256(wide_blocks(upper), _mm256_xor_si256(none, _mm256_set1_epi8(-1)));
   }
 
   static uint64_t sentence_marks(const uint8_t* at) { return mask(at, narrow_marks); }
@@ -126,16 +146,22 @@ struct Avx2 {
 
   // Packing to bytes turns units from 0x100 on into 0xFF or 0, which are no marks.
   static uint64_t marks_of(const __m256i* units) {
-    const auto pair = [](__m256i low, __m256i high) {
-      return narrow_marks(_mm256_permute4x64_epi64(_mm256_packus_epi16(low, high), 0xD8));
-    };
-    const uint64_t found = pack(pair(units[0], units[1]), pair(units[2], units[3]));
+    __m256i first = narrow_marks(_mm256_packus_epi16(units[0], units[1]));
+    __m256i second = narrow_marks(_mm256_packus_epi16(units[2], units[3]));
     const __m256i any =
         _mm256_or_si256(_mm256_or_si256(units[0], units[1]), _mm256_or_si256(units[2], units[3]));
     // No bit from 0x400 up in any unit: nothing beyond Latin, IPA, Greek.
-    if (_mm256_testz_si256(any, _mm256_set1_epi16(static_cast<int16_t>(0xFC00)))) return found;
-    return found | pack(narrow16(wide_marks(units[0]), wide_marks(units[1])),
-                        narrow16(wide_marks(units[2]), wide_marks(units[3])));
+    if (_mm256_testz_si256(any, _mm256_set1_epi16(static_cast<int16_t>(0xFC00))) == 0) {
+      first = _mm256_or_si256(first, wide_marks_of(units[0], units[1]));
+      second = _mm256_or_si256(second, wide_marks_of(units[2], units[3]));
+    }
+    return pack(_mm256_permute4x64_epi64(first, 0xD8), _mm256_permute4x64_epi64(second, 0xD8));
+  }
+
+  static __m256i wide_marks_of(__m256i first, __m256i second) {
+    const __m256i byte = _mm256_set1_epi16(0xFF);
+    return wide_marks(_mm256_packus_epi16(_mm256_srli_epi16(first, 8), _mm256_srli_epi16(second, 8)),
+                      _mm256_packus_epi16(_mm256_and_si256(first, byte), _mm256_and_si256(second, byte)));
   }
 };
 

@@ -23,6 +23,7 @@ class Sentences {
   void find(std::vector<int64_t>& out) {
     if (size_ == 0) return;
     const Kernels<Code>& set = kernels<Code>(best_simd());
+    if (out.empty()) out.reserve(static_cast<size_t>(size_ / kLikelyLength) + 2);
     out.push_back(0);
     int64_t last = 0;
     uint64_t marks[kStrip / 64];
@@ -45,6 +46,8 @@ class Sentences {
 
  private:
   static constexpr int64_t kStrip = 4096;
+  static constexpr int64_t kLikelyLength =
+      24;  // characters a sentence; there is more room where they are shorter
 
   // The boundary that the mark at `at` brings about, -1 where it does none.
   int64_t boundary_after(int64_t at) const {

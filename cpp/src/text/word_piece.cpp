@@ -122,12 +122,15 @@ class WordPieceRun {
     uint16_t* symbols = symbols_.data() + length_;
     int32_t* starts = starts_.data() + length_;
     int64_t i = position;
+    uint64_t hash = hash_;
     for (; i < stop; ++i) {
       const uint32_t entry = chars[text_[i]];
       if (entry >= BertChars::kAlone) break;
       symbols[i - position] = static_cast<uint16_t>(entry);
       starts[i - position] = static_cast<int32_t>(i);
+      hash = mixed(hash, entry);
     }
+    hash_ = hash;
     if (i > position) last_ = static_cast<int32_t>(i - 1);
     length_ += i - position;
     return i;
@@ -140,6 +143,7 @@ class WordPieceRun {
       symbols_[static_cast<size_t>(length_)] = static_cast<uint16_t>(symbol);
       starts_[static_cast<size_t>(length_)] = last_;
     }
+    hash_ = mixed(hash_, symbol);
     ++length_;
     return position + 1;
   }
@@ -233,11 +237,12 @@ class WordPieceRun {
       put(tokenizer_.unknown_, starts_[0], last_ + 1, 1);
     }
     length_ = 0;
+    hash_ = 0;
   }
 
   void cached() {
     const std::array<uint16_t, Word::kLongest> key = word_key();
-    Word& word = cache_[hash(key) & (cache_.size() - 1)];
+    Word& word = cache_[hash_ >> (64 - WordPieceTokenizer::kCacheBits)];
     if (!same(word.symbols, key)) {
       const int64_t first = out_.ids.size();
       ends_.clear();
@@ -284,14 +289,8 @@ class WordPieceRun {
     return ((left[0] ^ right[0]) | (left[1] ^ right[1]) | (left[2] ^ right[2]) | (left[3] ^ right[3])) == 0;
   }
 
-  static size_t hash(const std::array<uint16_t, Word::kLongest>& key) {
-    uint64_t parts[4];
-    static_assert(sizeof(parts) == sizeof(key));
-    std::memcpy(parts, key.data(), sizeof(parts));
-    uint64_t mixed = (parts[0] ^ parts[2] * 0x9E3779B97F4A7C15u) * 0xD6E8FEB86659FD93u;
-    mixed ^= (parts[1] ^ parts[3] * 0xC2B2AE3D27D4EB4Fu) * 0xFF51AFD7ED558CCDu;
-    return static_cast<size_t>(mixed ^ mixed >> 29) ^ static_cast<size_t>(mixed >> 47);
-  }
+  // Of the word's symbols so far: ready when the last of them is, which the symbols in memory are not.
+  static uint64_t mixed(uint64_t hash, uint32_t symbol) { return (hash ^ symbol) * 0x9E3779B97F4A7C15u; }
 
   void remember(const std::array<uint16_t, Word::kLongest>& key, int64_t first, Word& word) {
     const int64_t count = out_.ids.size() - first;
@@ -353,7 +352,8 @@ class WordPieceRun {
   std::vector<uint8_t> ends_;      // of the pieces, in symbols
   int64_t segment_ = 0;            // where the text behind the last added token begins
   int64_t length_ = 0;
-  int32_t last_ = 0;  // position of the word's last character
+  uint64_t hash_ = 0;  // of the current word
+  int32_t last_ = 0;   // position of the word's last character
 };
 
 void WordPieceTokenizer::encode(TextView text, TokenList& out) const {

@@ -61,9 +61,9 @@ class WordPieceTokenizer final : public Tokenizer {
   AddedTokens added_;
   std::vector<int32_t> alone_;  // id of the word that is one symbol
   struct Scratch {
-    Cache cache = Cache(kCacheSize);
+    Cache cache = Cache(size_t{1} << kCacheBits);
   };
-  static constexpr size_t kCacheSize = size_t{1} << 14;
+  static constexpr int kCacheBits = 14;
   mutable Pool<Scratch> scratch_;
 };
 

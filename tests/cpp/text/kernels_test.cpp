@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <random>
 #include <vector>
 
@@ -60,6 +61,21 @@ TYPED_TEST(KernelsTest, AllSetsGiveTheSameAnswers) {
       ASSERT_EQ(fast.utf8_size(text.data(), low, high), plain.utf8_size(text.data(), low, high)) << seed;
     }
   }
+}
+
+TEST(Kernels, EveryUnitThatMayEndASentenceIsMarked) {
+  std::vector<uint16_t> text(0x10000);
+  for (size_t i = 0; i < text.size(); ++i) text[i] = static_cast<uint16_t>(i);
+  std::vector<uint64_t> expected(text.size() / 64);
+  kernels<uint16_t>(Simd::kScalar).sentence_marks(text.data(), 0, 0x10000, expected.data());
+  std::vector<uint64_t> marks = expected;
+  kernels<uint16_t>(best_simd()).sentence_marks(text.data(), 0, 0x10000, marks.data());
+  int more = 0;
+  for (size_t i = 0; i < marks.size(); ++i) {
+    EXPECT_EQ(marks[i] & expected[i], expected[i]) << i * 64;
+    more += std::popcount(marks[i] & ~expected[i]);
+  }
+  EXPECT_LE(more, 16);  // asked in vain
 }
 
 }  // namespace headrace::text
