@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-import headrace as hr
+from headrace.pipelines.bgp.stages import known_runs
 from servers.sshd import free_port
 from servers.waiting import wait_for
 
@@ -87,8 +87,7 @@ def test_ctrl_c_stops_the_collection_and_the_same_command_goes_on(net: Net) -> N
 
 
 def collected(net: Net) -> dict[str, Any]:
-    store = net.state / "runs.db"
-    runs = hr.open_store(store).runs("bgp") if store.exists() else []
+    runs = known_runs(net.state / "runs.db")
     return runs[0].results("collection") if runs else {}
 
 

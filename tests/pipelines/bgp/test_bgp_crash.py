@@ -18,6 +18,7 @@ import pytest
 from headrace.pipelines.bgp import DeviceInfo
 from headrace.pipelines.bgp.audit import AuditLog
 from headrace.pipelines.bgp.records import ApplyRecords
+from headrace.pipelines.bgp.stages import known_runs
 from servers.frr import ANNOUNCED, FrrPair
 from servers.sshd import Sshd
 from servers.waiting import wait_for
@@ -131,12 +132,9 @@ def test_killed_before_the_first_router_nothing_is_lost_or_read_twice(net: Net) 
         net.router(number)
     net.lab.ssh.set_latency(30, "127.0.1.3")
     child = start(net.folder, net.devices, net.config())
-    store = net.state / "runs.db"
 
     def two_read() -> bool:
-        import headrace as hr
-
-        runs = hr.open_store(store).runs("bgp") if store.exists() else []
+        runs = known_runs(net.state / "runs.db")
         return bool(runs) and len(runs[0].results("collection")) == 2
 
     kill_when(child, "two configurations", two_read)

@@ -109,6 +109,13 @@ def test_without_external_peers_the_later_stages_are_passed_over(net: Net) -> No
     assert not (net.folder / "out" / "bgp_policies.txt").exists()
 
 
+def test_a_journal_whose_maker_was_killed_at_once_is_no_obstacle(net: Net) -> None:
+    net.router(1)
+    net.state.mkdir(parents=True)
+    (net.state / "runs.db").touch()
+    assert net.run(net.config()).success
+
+
 def test_stage_by_stage(net: Net) -> None:
     net.router(1, (3333, 65001))
     orchestrator = WorkflowOrchestrator()

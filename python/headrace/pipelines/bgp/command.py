@@ -243,11 +243,9 @@ def _release(args: argparse.Namespace) -> int:
 
 
 def _status(args: argparse.Namespace) -> int:
-    from headrace import open_store
-    from headrace.pipelines.bgp.stages import PIPELINE
+    from headrace.pipelines.bgp.stages import known_runs
 
-    path = _state_dir(args) / "runs.db"
-    runs = open_store(path).runs(PIPELINE) if path.exists() else []
+    runs = known_runs(_state_dir(args) / "runs.db")
     if not runs:
         print("no run yet")
         return 0

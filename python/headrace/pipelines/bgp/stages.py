@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import headrace as hr
 from headrace.pipelines.bgp.asn import classify
 from headrace.pipelines.bgp.job import BgpJob
 from headrace.pipelines.bgp.models import BgpGroup, BgpNeighbor, PolicyResult, RouterProfile
+from headrace.store import StoredRun, as_store
 
-__all__ = ["PIPELINE", "STAGES", "build_pipeline", "policies_from"]
+__all__ = ["PIPELINE", "STAGES", "build_pipeline", "known_runs", "policies_from"]
 
 PIPELINE = "bgp"
 STAGES = ("collection", "discovery", "processing", "generation", "application", "compilation")
 """The stages as users know them. On the engine, application is one stage a wave."""
+
+
+def known_runs(store: Path) -> list[StoredRun]:
+    """Return the pipeline's runs in ``store``, newest first. One that is missing, or still in the making, has none."""
+    return as_store(store).runs(PIPELINE) if store.exists() else []
 
 
 def policies_from(stored: Mapping[str, Mapping[str, Any]]) -> dict[int, PolicyResult]:

@@ -23,7 +23,7 @@ from headrace.pipelines.bgp.models import DeviceInfo, PipelineContext
 from headrace.pipelines.bgp.progress import monitor_pipeline_performance
 from headrace.pipelines.bgp.result import PipelineResult
 from headrace.pipelines.bgp.safety import UnifiedSafetyManager
-from headrace.pipelines.bgp.stages import PIPELINE, STAGES, build_pipeline
+from headrace.pipelines.bgp.stages import STAGES, build_pipeline, known_runs
 from headrace.store import StoredRun
 
 __all__ = ["WorkflowOrchestrator"]
@@ -104,8 +104,7 @@ class WorkflowOrchestrator:
 
     def _unfinished(self, job: BgpJob) -> StoredRun | None:
         """Return the run of the execution that was killed or cancelled, not too long ago, with the same devices."""
-        path = job.state_dir / "runs.db"
-        runs = hr.open_store(path).runs(PIPELINE) if path.exists() else []
+        runs = known_runs(job.state_dir / "runs.db")
         if not runs or (runs[0].finished_at is not None and runs[0].status is not hr.Status.CANCELLED):
             return None
         known = runs[0].params
