@@ -12,6 +12,7 @@ from documents_shelf import Shelf, copy_samples
 import headrace as hr
 from headrace.connectors.qdrant import open_store
 from headrace.pipelines import documents
+from headrace.pipelines.documents.briefs import briefs
 from support.retrieval import quality
 
 
@@ -209,6 +210,25 @@ def test_the_summary_file_says_what_happened(shelf: Shelf) -> None:
     ]
     assert done.summary["counts"]["total"] == 9
     assert done.summary["documents_per_second"] > 0
+
+
+def test_what_is_told_of_documents_needs_none_of_their_texts(shelf: Shelf) -> None:
+    large = "É longo. " * 20_000
+    (shelf.folder / "large.txt").write_bytes(f"{large}\n".encode("cp1252"))  # a text in a file of its own
+    (shelf.folder / "wrong.docx").write_text("# Not Word")
+    (shelf.folder / "bad.docx").write_bytes(b"PK\x03\x04 broken")
+    run = shelf.run().run
+    converted = run.results("convert")
+    told = briefs(run)
+    assert set(told) == set(converted)
+    assert "bad.docx" not in told
+    for path, brief in told.items():
+        assert {name: converted[path][name] for name in ("version", "title", "format")} == {
+            name: brief[name] for name in ("version", "title", "format")
+        }
+        assert converted[path]["warnings"] == brief["warnings"]
+    assert told["large.txt"]["warnings"] == ("it is not UTF-8 and was read as Windows-1252",)
+    assert len(converted["large.txt"]["text"]) > 65536
 
 
 def test_every_character_is_in_a_chunk_and_none_is_too_long(new_shelf: Callable[..., Shelf]) -> None:

@@ -19,6 +19,7 @@ from headrace._internal.failures import categorise, redact, sanitise
 from headrace.connectors.qdrant import document_id
 from headrace.errors import ConfigurationError
 from headrace.pipelines.documents.analytics import Forecast, History, forecast, history
+from headrace.pipelines.documents.briefs import briefs
 from headrace.pipelines.documents.results import (
     ErrorResponse,
     FileMetadata,
@@ -240,7 +241,7 @@ class PipelineOrchestrator:
         return result
 
     def _document_results(self, done: DocumentsRun, only: set[str] | None = None) -> list[ProcessingResult]:
-        converted, published = done.run.results("convert"), done.run.results("publish")
+        converted, published = briefs(done.run), done.run.results("publish")
         failed = {failure["document"]: failure for failure in done.summary["failures"]}
         paths = sorted(only if only is not None else {*converted, *failed} - {None})
         return [

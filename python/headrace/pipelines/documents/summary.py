@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headrace.pipelines.documents.briefs import briefs
+
 if TYPE_CHECKING:
     from headrace import Run
     from headrace.connectors.qdrant import VectorStore
@@ -75,8 +77,7 @@ def _path(key: Any) -> str | None:
 
 def _warnings(run: Run) -> list[str]:
     """The warnings of all documents as they are now, not only of those that this run converted."""
-    converted = run.results("convert")
-    return [f"{path}: {warning}" for path in sorted(converted) for warning in converted[path]["warnings"]]
+    return [f"{path}: {warning}" for path, brief in sorted(briefs(run).items()) for warning in brief["warnings"]]
 
 
 def summary_path(settings: Settings) -> Path:
