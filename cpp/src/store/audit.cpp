@@ -136,6 +136,7 @@ std::vector<std::string> SqliteStore::verify() {
   } catch (const Error& error) {
     faults.emplace_back(error.what());
   }
+  for (std::string& fault : faults) fault = readable(std::move(fault));
   return faults;
 }
 

@@ -36,7 +36,8 @@ void SqliteStore::append(Batch batch) {
 
 void SqliteStore::flush() {
   std::unique_lock lock(queue_lock_);
-  queue_drained_.wait(lock, [&] { return (queue_.empty() && !busy_) || error_; });
+  // After an error too: what is queued keeps its engine alive, which must not end in the journal's thread.
+  queue_drained_.wait(lock, [&] { return queue_.empty() && !busy_; });
   if (error_) std::rethrow_exception(error_);
 }
 
@@ -53,7 +54,7 @@ void SqliteStore::work() {
     group.clear();  // with all that the batches kept alive, before anybody is told that all is done
     lock.lock();
     busy_ = false;
-    if (queue_.empty() || error_) queue_drained_.notify_all();
+    if (queue_.empty()) queue_drained_.notify_all();
   }
 }
 

@@ -159,7 +159,7 @@ class SqliteReader final : public Reader {
   }
 
   [[noreturn]] void damaged_item(const ItemRow& row) const {
-    throw CheckpointCorruptionError("the store " + path_ + ": item " + row.key + " (" +
+    throw CheckpointCorruptionError("the store " + path_ + ": item " + readable(row.key) + " (" +
                                     items_table(row.space) + " " + std::to_string(row.id) +
                                     ") is not what was recorded; restore it from a copy");
   }

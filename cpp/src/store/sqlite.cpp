@@ -5,11 +5,39 @@
 
 namespace headrace::sqlite {
 
+namespace {
+
+/// Length of the UTF-8 sequence that `text` starts with; 0: it isn't one.
+std::size_t sequence_length(std::string_view text) {
+  const auto first = static_cast<unsigned char>(text[0]);
+  if (first < 0x80) return 1;
+  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((static_cast<unsigned char>(text[i]) & 0xc0) != 0x80) return 0;
+  }
+  const auto second = static_cast<unsigned char>(text[1]);
+  const bool overlong = (first == 0xe0 && second < 0xa0) || (first == 0xf0 && second < 0x90);
+  const bool outside = (first == 0xed && second > 0x9f) || (first == 0xf4 && second > 0x8f);
+  return overlong || outside ? 0 : length;
+}
+
+}  // namespace
+
+std::string readable(std::string text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t length = sequence_length(std::string_view(text).substr(at));
+    if (length == 0) text[at] = '?';
+    at += length == 0 ? 1 : length;
+  }
+  return text;
+}
+
 void fail(sqlite3* db, const std::string& doing) {
   const int code = db ? sqlite3_extended_errcode(db) : SQLITE_NOMEM;
   const char* file = db ? sqlite3_db_filename(db, "main") : nullptr;
   const std::string where = file && *file ? std::string(" (") + file + ")" : "";
-  const std::string detail = std::string(db ? sqlite3_errmsg(db) : "out of memory");
+  const std::string detail = readable(db ? sqlite3_errmsg(db) : "out of memory");
   switch (code & 0xff) {
     case SQLITE_FULL:
       throw StorageError("the disk is full" + where + ": nothing recorded is lost; make room and run again");

@@ -69,6 +69,9 @@ class Connection {
   std::unique_ptr<sqlite3, Close> handle_;
 };
 
+/// The text with a question mark for each byte that isn't UTF-8: damage may be quoted in messages.
+std::string readable(std::string text);
+
 /// Throws the error of the tree that a SQLite result code stands for.
 [[noreturn]] void fail(sqlite3* db, const std::string& doing);
 

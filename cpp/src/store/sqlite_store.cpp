@@ -80,7 +80,7 @@ void SqliteStore::check_ledger() {
 
 void SqliteStore::refuse(const std::vector<std::string>& faults) const {
   if (faults.empty()) return;
-  throw CheckpointCorruptionError("the store " + path_ + " is damaged: " + faults[0] +
+  throw CheckpointCorruptionError("the store " + path_ + " is damaged: " + readable(faults[0]) +
                                   "; restore it from a copy");
 }
 

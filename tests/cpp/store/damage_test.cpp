@@ -6,6 +6,7 @@
 
 #include <csignal>
 
+#include "sqlite.h"
 #include "support.h"
 
 namespace headrace::test {
@@ -147,10 +148,12 @@ class DamageTest : public Folder {
         ++(faults.empty() ? tally.without_effect : tally.found_later);
         if (!faults.empty() && std::getenv("HEADRACE_SHOW")) std::cout << what << ": " << faults[0] << "\n";
       }
-    } catch (const CheckpointCorruptionError&) {
+    } catch (const CheckpointCorruptionError& error) {
       ++tally.found;
-    } catch (const StorageError&) {
+      EXPECT_EQ(sqlite::readable(error.what()), error.what());
+    } catch (const StorageError& error) {
       ++tally.found;
+      EXPECT_EQ(sqlite::readable(error.what()), error.what());
     } catch (const std::exception& error) {
       tally.wrong.push_back(what + ": " + error.what());
     }
@@ -244,6 +247,15 @@ TEST_F(DamageTest, ABlobThatIsDamagedOrMissing) {
   use("runs.db", "blob missing", tally);
   report("blob", tally);
   EXPECT_EQ(tally.without_effect, 0);
+}
+
+TEST(ReadableTest, WhatIsNotUtf8BecomesQuestionMarks) {
+  const std::string whole = "caf\u00e9 \u20ac \U0001f600";
+  EXPECT_EQ(sqlite::readable(whole), whole);
+  EXPECT_EQ(sqlite::readable("a\xe8z\xff"), "a?z?");
+  EXPECT_EQ(sqlite::readable("\xed\xa0\x80"), "???");  // a surrogate
+  EXPECT_EQ(sqlite::readable("\xc0\xaf"), "??");       // overlong
+  EXPECT_EQ(sqlite::readable("cut \xf0\x9f\x98"), "cut ???");
 }
 
 }  // namespace headrace::test

@@ -305,8 +305,17 @@ TEST_F(RunStoreTest, ABlobThatCanNotBeWrittenStopsTheJournalAndLosesNothing) {
   store->append(record(claim, 1, "small"));
   store->flush();
   env.no_files = true;
-  store->append(record(claim, 2, std::string(70'000, 'y')));
+  std::atomic<int> told{0};
+  for (int i = 2; i <= 60; ++i) {
+    Batch batch = record(claim, i, std::string(70'000, 'y'));
+    batch.durable = [&told](std::exception_ptr error) {
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+      told += error != nullptr;
+    };
+    store->append(std::move(batch));
+  }
   EXPECT_THROW(store->flush(), StorageError);
+  EXPECT_EQ(told, 59);  // nothing is left that a batch keeps alive
   EXPECT_THROW(store->end_run("failed", ""), StorageError);
   env.no_files = false;
   const auto again = open_store(path(), true, env);
