@@ -189,19 +189,11 @@ void bind_runner(py::module_& m) {
           },
           py::arg("lines"), "Lines of what happens go there.");
   py::class_<Runner, std::shared_ptr<Runner>>(m, "Runner", "Executes one run of a pipeline.")
-      .def(py::init([](const Pipeline& pipeline, std::shared_ptr<RunStore> store, RunOptions options) {
-             return std::shared_ptr<Runner>(new Runner(pipeline, std::move(store), std::move(options)),
-                                            [](Runner* runner) {
-                                              // Joins its workers, which may want the GIL.
-                                              if (Py_IsInitialized() && PyGILState_Check()) {
-                                                const py::gil_scoped_release unlocked;
-                                                delete runner;
-                                              } else {
-                                                delete runner;
-                                              }
-                                            });
-           }),
-           py::arg("pipeline"), py::arg("store"), py::arg("options"))
+      .def(
+          py::init([](const Pipeline& pipeline, std::shared_ptr<RunStore> store, RunOptions options) {
+            return held_without_gil(std::make_shared<Runner>(pipeline, std::move(store), std::move(options)));
+          }),
+          py::arg("pipeline"), py::arg("store"), py::arg("options"))
       .def("start", &Runner::start, release())
       .def("wait", &Runner::wait, py::arg("seconds") = -1.0, release(), "True when the run has ended.")
       .def("join", &Runner::join, release(), "Waits for the end, and until its threads are gone.")

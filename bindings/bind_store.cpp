@@ -1,3 +1,4 @@
+#include "gil.h"
 #include "headrace/store/run_store.h"
 #include "pybind.h"
 
@@ -71,20 +72,6 @@ py::list results(RunStore& store, std::int64_t stage, std::int64_t run) {
   return rows;
 }
 
-/// The store's destructor waits for the journal's thread, which may want the GIL to end: it is given up
-/// meanwhile.
-std::shared_ptr<RunStore> unlocked(std::shared_ptr<RunStore> store) {
-  RunStore* raw = store.get();
-  return {raw, [store = std::move(store)](RunStore*) mutable {
-            if (Py_IsInitialized() && PyGILState_Check()) {
-              const py::gil_scoped_release release;
-              store.reset();
-            } else {
-              store.reset();
-            }
-          }};
-}
-
 }  // namespace
 
 void bind_store(py::module_& m) {
@@ -106,6 +93,6 @@ void bind_store(py::module_& m) {
       .def("prune", &RunStore::prune, py::arg("keep_last"), release(), "Forgets all but the newest runs.");
   m.def(
       "open_store",
-      [](const std::string& location, bool create) { return unlocked(open_store(location, create)); },
+      [](const std::string& location, bool create) { return held_without_gil(open_store(location, create)); },
       py::arg("location"), py::arg("create") = true, release(), "Opens a run store.");
 }

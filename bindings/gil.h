@@ -1,6 +1,10 @@
 #pragma once
 
 #include <cxxabi.h>
+#include <unistd.h>
+
+#include <memory>
+#include <utility>
 
 #include "pybind.h"
 
@@ -34,6 +38,29 @@ class WithGil {
  private:
   bool nested_ = false;
 };
+
+/// Whether this process was forked off the one that called `process_id` before: then threads and locks of
+/// objects made there exist in memory only, and their destructors would wait for ever.
+inline bool forked_since(pid_t process_id) noexcept {
+  return ::getpid() != process_id;
+}
+
+/// A holder of what owns threads, which may want the GIL to end: it is given up meanwhile. In a forked
+/// process it is never destroyed.
+template <typename Held>
+std::shared_ptr<Held> held_without_gil(std::shared_ptr<Held> held) {
+  Held* raw = held.get();
+  return {raw, [held = std::move(held), made_in = ::getpid()](Held*) mutable {
+            if (forked_since(made_in)) {
+              new std::shared_ptr<Held>(std::move(held));  // kept for ever
+            } else if (Py_IsInitialized() && PyGILState_Check()) {
+              const pybind11::gil_scoped_release release;
+              held.reset();
+            } else {
+              held.reset();
+            }
+          }};
+}
 
 /// Keeps a Python object for code that knows nothing of Python: released with the GIL, whoever lets go last.
 std::shared_ptr<void> keep(py::object object);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import socket
@@ -35,6 +36,7 @@ class RemoteView:
 def keep_nursery(control: socket.socket, nursery: Nursery) -> NoReturn:
     """Fork a worker for each socket that comes, until the run has gone; never returns."""
     try:
+        gc.freeze()  # what the run's process has is not collected here: its threads, its files are not ours
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the run's business
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
         while True:

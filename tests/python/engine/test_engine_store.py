@@ -344,3 +344,23 @@ def test_reports_show_themselves_in_a_notebook(tmp_path: Path) -> None:
     for shown in (run, opened, opened.runs()[0], run.progress(), pipe, pipe.graph(), run.stages[0]):
         assert "<" in shown._repr_html_()
     assert "2 units" in repr(run.stages[1])
+
+
+def test_a_worker_process_leaves_alone_what_its_parent_had_open(tmp_path: Path) -> None:
+    pipe = hr.Pipeline("forked")
+
+    @pipe.step(isolation="process", timeout=20)
+    def collects(ctx: Any) -> int:
+        gc.unfreeze()  # an open store of the parent's, whose threads don't exist here, is garbage now
+        return int(gc.collect() > 0)
+
+    gc.disable()
+    try:
+        knot: list[Any] = [simple().run(store=tmp_path / "other.db")]
+        knot.append(knot)
+        del knot
+        run = pipe.run(store=tmp_path / "runs.db")
+    finally:
+        gc.enable()
+    assert run.failures == []
+    assert run.results(collects) == 1
