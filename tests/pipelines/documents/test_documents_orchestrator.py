@@ -18,6 +18,7 @@ from headrace.pipelines.documents import (
     PipelineStage,
     ProcessingStatus,
     create_pipeline_orchestrator,
+    run,
 )
 from servers.gitlab_server import GitLabServer
 
@@ -98,6 +99,11 @@ def test_progress_is_seen_from_another_thread(tmp_path: Path) -> None:
     middle = [report for report in seen if 0 < report.documents_processed < 2000]
     assert middle
     assert all(report.elapsed_time > 0 and report.processing_rate > 0 for report in middle)
+    assert all((report.current_document or "").startswith("30-Aprovados/") for report in middle)
+    assert orchestrator.monitor_progress().current_document is None
+    stores = {"store": shelf.store, "vectors": shelf.vectors}
+    plain = run(str(shelf.folder), folder="30-Aprovados", progress=False, **stores)
+    assert plain.counts["executed"] == 0  # who watches is no part of what a stage does
 
 
 def test_a_gitlab_project(shelf: Shelf) -> None:

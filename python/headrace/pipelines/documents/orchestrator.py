@@ -69,6 +69,7 @@ class PipelineOrchestrator:
         self.logger = logging.getLogger("headrace.documents")
         self.checkpoint_dir = Path(config_manager.config.pipeline.checkpoint_dir)
         self._run: Run | None = None
+        self._document: str | None = None  # whose conversion began last
         self._lock = threading.Lock()
 
     def run_full_pipeline(
@@ -118,6 +119,7 @@ class PipelineOrchestrator:
             current_stage=_STAGES.get(report.current_stage or "", PipelineStage.FINALIZATION),
             documents_processed=stages["publish"].done + stages["convert"].failed,
             total_documents=stages["documents"].total,
+            current_document=self._document if report.current_stage else None,
             elapsed_time=report.elapsed,
             estimated_remaining=report.estimated_remaining or 0.0,
             processing_rate=stages["publish"].done / report.elapsed if report.elapsed else 0.0,
@@ -217,8 +219,11 @@ class PipelineOrchestrator:
             with self._lock:
                 self._run = started
 
+        def begins(path: str) -> None:
+            self._document = path
+
         options = self._options(folder)
-        return run(options.pop("source"), progress=False, only=only, on_start=watch, **options)
+        return run(options.pop("source"), progress=False, only=only, on_start=watch, on_document=begins, **options)
 
     def _result(self, done: DocumentsRun) -> PipelineResult:
         documents = self._document_results(done)

@@ -18,7 +18,7 @@ from headrace.pipelines.documents.settings import Settings
 from headrace.pipelines.documents.structure import Chunking
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from headrace.embed import Embedder
 
@@ -44,6 +44,18 @@ class Built:
     embedder: BatchedEmbedder
 
 
+class _Listener:
+    """Who is told of documents: an object, since a function would count as code of the stage that calls it."""
+
+    def __init__(self, on_document: Callable[[str], None] | None) -> None:
+        self._on_document = on_document
+
+    def begins(self, path: str) -> None:
+        """The conversion of this document begins."""
+        if self._on_document is not None:
+            self._on_document(path)
+
+
 _PASSING = (OSError, hr.StorageError)  # errors that may go away
 
 
@@ -55,8 +67,9 @@ def build(
     converter: Converter,
     embedder: Embedder,
     vectors: VectorStore,
+    on_document: Callable[[str], None] | None = None,
 ) -> Built:
-    """The pipeline for one run.
+    """The pipeline for one run; ``on_document`` is told the path of each document whose conversion begins.
 
     What a stage depends on beside its input stands in its version, so that a change of a setting runs again just what
     it touches: the chunk size re-chunks, another embedder re-embeds, another collection is filled from the records.
@@ -66,6 +79,7 @@ def build(
     pipe = hr.Pipeline(settings.pipeline_name(source))
     chunking = Chunking(settings.chunk_size, settings.chunk_overlap, embedder)
     batched = BatchedEmbedder(embedder)
+    listener = _Listener(on_document)
     guard = None if settings.max_shrink is None else hr.Guard(max_shrink=settings.max_shrink)
 
     def list_documents(ctx: hr.Context) -> Iterator[hr.Item]:
@@ -74,6 +88,7 @@ def build(
 
     def convert(ctx: hr.Context, loaded: tuple[str, bytes]) -> dict[str, Any]:
         began = time.monotonic()
+        listener.begins(str(ctx.key))
         version, data = loaded
         name = PurePosixPath(str(ctx.key)).name
         converted = converter.convert(name, data, cancelled=lambda: ctx.cancelled)

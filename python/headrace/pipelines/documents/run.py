@@ -89,6 +89,7 @@ def run(
     progress: bool | Literal["auto"] = "auto",
     only: Iterable[str] | None = None,
     on_start: Callable[[Run], None] | None = None,
+    on_document: Callable[[str], None] | None = None,
     **settings: Any,
 ) -> DocumentsRun:
     """Brings a vector store up to date with a source of documents.
@@ -101,6 +102,7 @@ def run(
         progress: Whether a bar is shown; "auto": where somebody looks.
         only: Just the documents of these paths; no other one is looked at, or removed.
         on_start: Called with the run as soon as it works: to watch its progress from another thread, or to cancel it.
+        on_document: Called with the path of each document whose conversion begins, from any thread.
         settings: See :class:`Settings`.
 
     Raises:
@@ -117,7 +119,8 @@ def run(
         vectors = open_store(given.vectors, given.collection, dim=embedder.dim, embedder=embedder.model_id)
         opened.enter_context(vectors)
         converter = opened.enter_context(_converter(given))
-        built = build(given, source=origin.name, files=files, converter=converter, embedder=embedder, vectors=vectors)
+        parts: dict[str, Any] = {"converter": converter, "embedder": embedder, "vectors": vectors}
+        built = build(given, source=origin.name, files=files, on_document=on_document, **parts)
         params = {"source": redact_url(given.source), "folder": given.folder, "collection": given.collection}
         keys: set[Key] | None = None if only is None else set(only)
         modes = modes_of(built.pipeline, None, None, None)
