@@ -207,11 +207,16 @@ def rates(
     taken: dict[str, list[float]] = {name: [] for name in tools}
     for turn in range(6):
         for name, (work, _) in tools.items():
-            began = clock()
-            work(samples[name])  # type: ignore[arg-type]
-            if turn > 0:  # the first one fills the caches
-                taken[name].append(clock() - began)
+            seconds = timed(work, samples[name], clock)
+            if turn > 0:  # the first one finds memory that nobody has touched yet
+                taken[name].append(seconds)
     return {name: megabytes(samples[name]) / statistics.median(taken[name]) for name in tools}
+
+
+def timed(work: Any, texts: list[str], clock: Callable[[], float]) -> float:
+    began = clock()
+    work(texts)
+    return clock() - began
 
 
 def each(work: Work) -> Callable[[list[str]], None]:
@@ -272,7 +277,7 @@ def in_tokens(texts: list[str]) -> list[Row]:
 
 def threads(texts: list[str]) -> list[Row]:
     """One thread and two of the same call, on the wall."""
-    texts *= max(1, round(100 / megabytes(texts)))
+    texts = texts * max(1, round(100 / megabytes(texts)))
 
     def many(count: int, chunker: Any) -> Work:
         return lambda some: chunker.chunk_many(some, threads=count)
@@ -376,11 +381,38 @@ def guarantees(texts: list[str]) -> list[Row]:
     return rows
 
 
+def byte_pair(texts: list[str]) -> Any:
+    """A byte-level BPE of 8,000 tokens, trained on a few of the documents."""
+    import tokenizers
+
+    found = tokenizers.ByteLevelBPETokenizer()
+    found.train_from_iterator(texts[:: max(1, len(texts) // 100)], vocab_size=8000, show_progress=False)
+    return tokenizers.Tokenizer.from_str(found.to_str())
+
+
+def differs(native: hr.text.Tokenizer, other: Any, text: str) -> bool:
+    ids, offsets = native.encode(text)
+    expected = other.encode(text, add_special_tokens=False)
+    return bool(ids.tolist() != expected.ids or list(map(tuple, offsets.tolist())) != expected.offsets)
+
+
+def equality(texts: list[str]) -> list[Row]:
+    """Documents for which a native tokenizer gives other ids or offsets than the tokenizers package."""
+    rows = []
+    for name, other in (("WordPiece", package()), ("byte-level BPE", byte_pair(texts))):
+        native = hr.text.Tokenizer.of(other)
+        assert native.native, native.reason
+        count = sum(differs(native, other, text) for text in texts)
+        what = f"of {len(texts):,} documents tokenized other than by tokenizers, {name}"
+        rows.append(Row("text", what, float(count), "", "0"))
+    return rows
+
+
 def run(quick: bool) -> list[Row]:
     """All rows; quick: over every tenth document."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     texts = [text for _, text in corpus.documents(950 if quick else None)]
     rows: list[Row] = []
-    for topic in (characters, sentences, in_tokens, threads, guarantees):
+    for topic in (characters, sentences, in_tokens, threads, guarantees, equality):
         rows += topic(texts)
     return rows
