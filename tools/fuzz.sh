@@ -16,6 +16,6 @@ for name in chunkers tokenizers tokenizer_json; do
   mkdir -p "build/fuzz/corpus/$name"
   echo "fuzzing $name for $seconds s"
   build/fuzz/tests/fuzz/fuzz_$name -max_total_time="$seconds" -max_len=2000 -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
-    -artifact_prefix=build/fuzz/crash- "build/fuzz/corpus/$name" "tests/fuzz/seeds/$name" 2>&1 |
+    -artifact_prefix=build/fuzz/ "build/fuzz/corpus/$name" "tests/fuzz/seeds/$name" 2>&1 |
     grep -vE '^#|NEW_FUNC|^INFO' | tee "build/fuzz/$name.log"
 done

@@ -10,6 +10,8 @@ namespace headrace::text {
 
 namespace {
 
+constexpr int64_t kMaxBlanks = 64;  // between two words; where there are more it is counted again
+
 int64_t tokens_of(const Tokenizer& tokenizer, TextView text) {
   TokenList list;
   tokenizer.encode(text, list);
@@ -73,7 +75,13 @@ int64_t TokenMeasure::overlap_begin(int64_t end, int64_t reserved) const {
 bool TokenMeasure::between_words(int64_t position) const {
   if (!tokenizer_.has_words()) return false;
   const int64_t next = first_behind(position);
-  return next == tokens_.size() || (tokens_.spans[next].start >= position && tokens_.begins[next] == 1);
+  const int64_t start = next == tokens_.size() ? text_.size() : tokens_.spans[next].start;
+  if (start < position || start - position > kMaxBlanks) return false;
+  // A mark in the gap may have been sorted to before it: its token is elsewhere.
+  for (int64_t i = position; i < start; ++i) {
+    if (!is_blank(text_[i])) return false;
+  }
+  return next == tokens_.size() || tokens_.begins[next] == 1;
 }
 
 int64_t TokenMeasure::count(int64_t start, int64_t end) const {
