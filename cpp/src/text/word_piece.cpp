@@ -196,7 +196,12 @@ class WordPieceRun {
         run.push_back({chars.combining_class(part), part, std::exchange(placed, false)});
       }
     }
-    std::stable_sort(run.begin(), run.end(), [](const Mark& a, const Mark& b) { return a.rank < b.rank; });
+    const auto by_rank = [](const Mark& a, const Mark& b) { return a.rank < b.rank; };
+    if (!std::is_sorted(run.begin(), run.end(), by_rank)) {
+      std::stable_sort(run.begin(), run.end(), by_rank);
+      sorted_begin_ = begin;
+      sorted_end_ = i;
+    }
     auto place = places.begin();
     int64_t last = begin;
     for (const Mark& mark : run) {
@@ -221,8 +226,11 @@ class WordPieceRun {
   void put(int32_t id, int32_t start, int32_t end, uint8_t begins) {
     out_.ids.push(id);
     out_.spans.push({start, end});
-    out_.begins.push(begins);
+    out_.begins.push(in_sorted_run(start) ? uint8_t{0} : begins);
   }
+
+  // A cut there would part marks that were sorted together.
+  bool in_sorted_run(int64_t position) const { return position > sorted_begin_ && position < sorted_end_; }
 
   // Ends the current word.
   void flush() {
@@ -259,7 +267,9 @@ class WordPieceRun {
     const int32_t* starts = starts_.data();
     TokenSpan* spans = out_.spans.room(Word::kPieces);
     std::memcpy(out_.ids.room(Word::kPieces), word.ids.data(), sizeof(word.ids));
-    std::memcpy(out_.begins.room(Word::kPieces), kBegins, sizeof(kBegins));
+    uint8_t* begins = out_.begins.room(Word::kPieces);
+    std::memcpy(begins, kBegins, sizeof(kBegins));
+    if (in_sorted_run(starts[0])) begins[0] = 0;
     int begin = 0;
     int i = 0;
     do {
@@ -352,8 +362,10 @@ class WordPieceRun {
   std::vector<uint8_t> ends_;      // of the pieces, in symbols
   int64_t segment_ = 0;            // where the text behind the last added token begins
   int64_t length_ = 0;
-  uint64_t hash_ = 0;  // of the current word
-  int32_t last_ = 0;   // position of the word's last character
+  uint64_t hash_ = 0;         // of the current word
+  int64_t sorted_begin_ = 0;  // the last run of marks that NFD put into another order
+  int64_t sorted_end_ = 0;
+  int32_t last_ = 0;  // position of the word's last character
 };
 
 void WordPieceTokenizer::encode(TextView text, TokenList& out) const {
