@@ -90,7 +90,8 @@ void bind_store(py::module_& m) {
            "Raises where something recorded of a pipeline can't be found.")
       .def("verify", &RunStore::verify, release(),
            "One line a fault; empty: nothing was altered or left out.")
-      .def("prune", &RunStore::prune, py::arg("keep_last"), release(), "Forgets all but the newest runs.");
+      .def("prune", py::overload_cast<std::int64_t, std::int64_t>(&RunStore::prune), py::arg("keep_last"),
+           py::arg("started_before_ms") = INT64_MAX, release(), "Forgets old runs; returns how many.");
   m.def(
       "open_store",
       [](const std::string& location, bool create) { return held_without_gil(open_store(location, create)); },

@@ -151,9 +151,13 @@ class RunStore:
         """
         Waits until all that was appended is durable.
         """
-    def prune(self, keep_last: typing.SupportsInt | typing.SupportsIndex) -> int:
+    def prune(
+        self,
+        keep_last: typing.SupportsInt | typing.SupportsIndex,
+        started_before_ms: typing.SupportsInt | typing.SupportsIndex = 9223372036854775807,
+    ) -> int:
         """
-        Forgets all but the newest runs.
+        Forgets old runs; returns how many.
         """
     def query(self, sql: str | bytes, arguments: collections.abc.Sequence = ()) -> tuple:
         """

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -91,9 +93,29 @@ class Store:
         """Walk everything; one line a fault. Empty: nothing was altered or left out."""
         return list(self._core.verify())
 
-    def prune(self, keep_last: int) -> int:
-        """Forget all but the newest ``keep_last`` runs of each pipeline, and what only they need."""
-        return self._core.prune(keep_last)
+    def prune(self, keep_last: int = 1, *, days: float | None = None, max_bytes: int | None = None) -> int:
+        """Forget old runs of each pipeline and what only they need; returns how many went.
+
+        The newest ``keep_last`` always stay. ``days``: so do those started in the last so many days. ``max_bytes``:
+        none goes while what the store holds (rows and blobs, ``size``) is not larger; then the oldest go first.
+        What the next run skips by is kept, whatever its size.
+        """
+        if (days is not None and days < 0) or (max_bytes is not None and max_bytes < 0):
+            raise ConfigurationError("prune: days= and max_bytes= can't be negative")
+        before = {} if days is None else {"started_before_ms": int((time.time() - days * 86_400) * 1000)}
+        if max_bytes is None:
+            return self._core.prune(keep_last, **before)
+        gone, keep = 0, max(Counter(run.pipeline for run in self.runs()).values(), default=0)
+        while keep > keep_last and self.size > max_bytes:
+            keep = max(keep_last, keep - max(1, keep // 8))
+            gone += self._core.prune(keep, **before)
+        return gone
+
+    @property
+    def size(self) -> int:
+        """Bytes of what the store holds: pages in use and blobs. The file may be larger: freed pages are used again."""
+        rows = self.sql("SELECT sum(pgsize) AS n FROM dbstat UNION ALL SELECT coalesce(sum(size), 0) FROM blob")
+        return sum(int(row["n"]) for row in rows)
 
     def approve(self, pipeline: str, stage: str, key: Key | None = None, note: str = "") -> None:
         """Let an output that a guard refused pass: durable, audited. ConfigurationError: nothing to approve."""

@@ -390,6 +390,26 @@ def test_history_shows_each_run_as_it_left_things(tmp_path: Path, folder: Path) 
         opened.run(first.id)
 
 
+def test_retention_by_days_and_by_bytes(tmp_path: Path, folder: Path) -> None:
+    store = tmp_path / "runs.db"
+    for number in range(4):
+        (folder / "b.txt").write_text(f"text {number} " * 1000)
+        word_count(Counter()).run({"folder": str(folder)}, store)
+    opened = hr.open_store(store)
+    assert opened.prune(days=1) == 0
+    assert opened.prune(max_bytes=opened.size) == 0
+    before = opened.size
+    assert opened.prune(keep_last=3, days=0) == 1
+    assert opened.prune(keep_last=2, max_bytes=0) == 1
+    assert len(opened.runs()) == 2
+    assert opened.size < before
+    assert opened.verify() == []
+    assert all(stage.executed == 0 for stage in word_count(Counter()).run({"folder": str(folder)}, store).stages)
+    for wrong in ({"keep_last": 0}, {"days": -1}, {"max_bytes": -1}):
+        with pytest.raises(hr.ConfigurationError, match="prune"):
+            opened.prune(**wrong)
+
+
 def test_plain_sqlite_reads_the_store(tmp_path: Path, folder: Path) -> None:
     word_count(Counter()).run({"folder": str(folder)}, tmp_path / "runs.db")
     plain = sqlite3.connect(tmp_path / "runs.db")

@@ -12,13 +12,15 @@ namespace {
 
 constexpr int kSweepWaitMs = 1'000;
 
-std::int64_t choose_old_runs(Connection& db, std::int64_t keep_last) {
+std::int64_t choose_old_runs(Connection& db, std::int64_t keep_last, std::int64_t started_before_ms) {
   db.execute("CREATE TEMP TABLE IF NOT EXISTS old(number INTEGER PRIMARY KEY, pipeline INTEGER)");
   db.execute("DELETE FROM old");
   Statement choose = db.prepare(
       "INSERT INTO old SELECT number, pipeline FROM (SELECT number, pipeline, status, row_number() OVER "
-      "(PARTITION BY pipeline ORDER BY number DESC) AS age FROM run) WHERE age > ?1 AND status <> 'running'");
-  choose.bind(1, keep_last).run();
+      "(PARTITION BY pipeline ORDER BY number DESC) AS age FROM run) AS aged WHERE age > ?1 AND "
+      "status <> 'running' AND age > (SELECT count(*) FROM run WHERE pipeline=aged.pipeline AND started_ms "
+      ">= ?2)");
+  choose.bind(1, keep_last).bind(2, started_before_ms).run();
   return db.changes();
 }
 
@@ -86,13 +88,13 @@ void SqliteStore::sweep_blobs() {
   db_.execute("COMMIT");
 }
 
-std::int64_t SqliteStore::prune(std::int64_t keep_last) {
+std::int64_t SqliteStore::prune(std::int64_t keep_last, std::int64_t started_before_ms) {
   if (keep_last < 1)
     throw ConfigurationError("prune keeps at least one run of each pipeline: keep_last must be >= 1");
   const std::lock_guard writing(writing_);
   std::int64_t removed = 0;
   transaction([&] {
-    removed = choose_old_runs(db_, keep_last);
+    removed = choose_old_runs(db_, keep_last, started_before_ms);
     forget_runs(db_);
     forget_items();
     db_.execute("DELETE FROM run WHERE number IN (SELECT number FROM old)");

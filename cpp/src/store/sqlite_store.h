@@ -33,7 +33,8 @@ class SqliteStore final : public RunStore {
   bool active(std::int64_t run) override;
   void check(const std::string& pipeline) override;
   std::vector<std::string> verify() override;
-  std::int64_t prune(std::int64_t keep_last) override;
+  using RunStore::prune;
+  std::int64_t prune(std::int64_t keep_last, std::int64_t started_before_ms) override;
 
  private:
   struct ActiveRun {

@@ -26,7 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("headrace.cli.stores", "one run: its stages and failures"),
     "events": ("headrace.cli.stores", "what happened in a run"),
     "verify": ("headrace.cli.stores", "check that nothing was altered or left out"),
-    "prune": ("headrace.cli.stores", "forget all but the newest runs"),
+    "prune": ("headrace.cli.stores", "forget old runs"),
     "serve": ("headrace.cli.serve", "the runs of a store as web pages on this machine"),
     "approve": ("headrace.cli.stores", "let an output that a guard refused pass"),
 }

@@ -17,7 +17,7 @@ _HELP = {
     "show": "one run: its stages and failures",
     "events": "what happened in a run, in order",
     "verify": "check that nothing recorded was altered or left out",
-    "prune": "forget all but the newest runs of each pipeline",
+    "prune": "forget old runs of each pipeline, and what only they need",
     "approve": "let an output that a guard refused pass",
 }
 
@@ -29,7 +29,15 @@ def add_named_parser(subparsers: Any, name: str) -> argparse.ArgumentParser:
     if name in ("show", "events"):
         parser.add_argument("run_id", help="id of the run")
     if name == "prune":
-        parser.add_argument("--keep-last", type=int, required=True, metavar="N", help="runs to keep of each pipeline")
+        parser.add_argument(
+            "--keep-last",
+            type=int,
+            default=1,
+            metavar="N",
+            help="runs of each pipeline that stay whatever happens (default: 1)",
+        )
+        parser.add_argument("--days", type=float, metavar="D", help="keep those of the last D days too")
+        parser.add_argument("--max-bytes", type=int, metavar="B", help="forget none while the store holds no more")
     if name == "approve":
         parser.add_argument("pipeline")
         parser.add_argument("stage")
@@ -81,7 +89,7 @@ def _verify(store: Store, args: argparse.Namespace) -> int:
 
 
 def _prune(store: Store, args: argparse.Namespace) -> int:
-    print(f"{store.prune(args.keep_last)} runs forgotten")
+    print(f"{store.prune(args.keep_last, days=args.days, max_bytes=args.max_bytes)} runs forgotten")
     return 0
 
 

@@ -115,8 +115,10 @@ class RunStore {
   virtual void check(const std::string& pipeline) = 0;
   /// Walks everything; one line a fault, empty: nothing was altered or left out.
   virtual std::vector<std::string> verify() = 0;
-  /// Forgets what only runs older than the newest `keep_last` of each pipeline need; returns how many went.
-  virtual std::int64_t prune(std::int64_t keep_last) = 0;
+  /// Forgets what only old runs need: those beyond the newest `keep_last` of each pipeline that were started
+  /// before that time (ms since 1970). Returns how many runs went.
+  virtual std::int64_t prune(std::int64_t keep_last, std::int64_t started_before_ms) = 0;
+  std::int64_t prune(std::int64_t keep_last) { return prune(keep_last, INT64_MAX); }
 };
 
 /// Opens "file.db" (SQLite). `create` false: StorageError where it isn't there.
