@@ -190,7 +190,7 @@ void Runner::Engine::arm(const SlicePtr& slice) {
     if (unit.item) record_item(batch, *unit.item);
     batch.effects.push_back({state.table.units, unit.item ? unit.item->id : 1, identity(state, unit), false});
   }
-  batch.durable = [self = shared_from_this(), slice](std::exception_ptr error) {
+  batch.durable = [self = shared_from_this(), slice](const std::exception_ptr& error) {
     const std::lock_guard lock(self->mutex_);
     self->undurable_ -= static_cast<std::int64_t>(slice->units.size());
     if (error) return self->stop(error);
@@ -249,7 +249,7 @@ void Runner::Engine::record(const SlicePtr& slice, Reader& reader) {
       if (!result.again) record_fault(batch, slice->stage, unit, *result.fault);
     }
   }
-  batch.durable = [self = shared_from_this(), slice](std::exception_ptr error) {
+  batch.durable = [self = shared_from_this(), slice](const std::exception_ptr& error) {
     const std::lock_guard lock(self->mutex_);
     self->undurable_ -= static_cast<std::int64_t>(slice->units.size());
     if (error) return self->stop(error);

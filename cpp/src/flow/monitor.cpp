@@ -5,6 +5,7 @@
 #include <chrono>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "engine.h"
 
@@ -169,7 +170,7 @@ void Runner::Engine::sample() {
 }
 
 void Runner::Engine::stop(std::exception_ptr error) {
-  if (!error_) error_ = error;
+  if (!error_) error_ = std::move(error);
   info.cancel.cancel();
   work_.notify_all();
   monitor_wakes_.notify_one();

@@ -94,14 +94,19 @@ const Stage& named(const Pipeline& pipeline, const std::string& name) {
 
 /// The stage that makes the keys of what `stage` gives on.
 const Stage& maker(const Pipeline& pipeline, const Stage& stage) {
-  switch (stage.form()) {
-    case Form::kMap:
-    case Form::kBatch:
-      return maker(pipeline, named(pipeline, stage.over));
-    case Form::kGroup:
-      return maker(pipeline, named(pipeline, stage.by));
-    default:
-      return stage;
+  const Stage* found = &stage;
+  while (true) {
+    switch (found->form()) {
+      case Form::kMap:
+      case Form::kBatch:
+        found = &named(pipeline, found->over);
+        break;
+      case Form::kGroup:
+        found = &named(pipeline, found->by);
+        break;
+      default:
+        return *found;
+    }
   }
 }
 
