@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import weakref
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from headrace import _core
@@ -123,15 +124,14 @@ class Run:
         with _display(progress, self) as show:
             try:
                 while not self._runner.wait(0.05):
-                    self._tell()
-                    show(self.progress())
+                    show()
             except KeyboardInterrupt:
                 self._interrupted()
-                show(self.progress())
+                show()
                 raise Interrupted from None
             finally:
                 self.release()
-            show(self.progress())
+            show()
         self._raise()
         return self
 
@@ -142,8 +142,7 @@ class Run:
         with _display(progress, self) as show:
             try:
                 while not self._runner.wait(0):
-                    self._tell()
-                    show(self.progress())
+                    show()
                     await asyncio.sleep(0.02)
             except (asyncio.CancelledError, KeyboardInterrupt):
                 self._runner.cancel("interrupted")
@@ -151,7 +150,7 @@ class Run:
                 raise
             finally:
                 self.release()
-            show(self.progress())
+            show()
         self._raise()
         return self
 
@@ -232,10 +231,21 @@ def _roots(key: Key) -> set[Key]:
     return {key[0], *(key[:length] for length in range(1, len(key) + 1))}
 
 
-def _display(progress: bool | Literal["auto"], run: Run) -> Any:
+@contextlib.contextmanager
+def _display(progress: bool | Literal["auto"], run: Run) -> Iterator[Callable[[], None]]:
+    """Give a function that tells where the run stands: to the log, and to whoever looks at its progress."""
+    if not progress:
+        yield run._tell
+        return
     from headrace.widgets.progress import display
 
-    return display(progress, f"{run.pipeline.name} {run.id}")
+    with display(progress, f"{run.pipeline.name} {run.id}") as draw:
+
+        def show() -> None:
+            run._tell()
+            draw(run.progress())
+
+        yield show
 
 
 def start(
