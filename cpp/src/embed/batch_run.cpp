@@ -24,7 +24,7 @@ bool BatchStream::run_batch(RowSink& sink) {
 // Halves wait on a stack, the first half on top. When too many texts in a row fail, the untried ones go back.
 void BatchStream::run(const Job& job, RowSink& sink) {
   std::vector<std::span<const Pending>> parts = {job.texts};
-  while (!parts.empty()) {
+  while (!parts.empty() && !stopped_) {
     const std::span<const Pending> part = parts.back();
     parts.pop_back();
     {

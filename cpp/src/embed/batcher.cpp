@@ -91,16 +91,22 @@ class Session {
       : model_(model), stream_(stream), sink_(sink), texts_(texts) {}
 
   void work() {
+    count_worker(1);
     try {
       while (!finished()) {
         const bool fed = feed();
         if (!run_batch() && !fed) wait();
       }
     } catch (...) {
+      count_worker(-1);
       stop();
-      model_.stop();
+      stream_.stop();
+      // Told again and again: a call that was just about to begin would not have heard it.
+      do model_.stop();
+      while (!others_ended());
       throw;
     }
+    count_worker(-1);
   }
 
  private:
@@ -155,6 +161,15 @@ class Session {
     stopped_ = true;
     changed_.notify_all();
   }
+  void count_worker(int64_t change) {
+    const std::lock_guard lock(mutex_);
+    workers_ += change;
+    changed_.notify_all();
+  }
+  bool others_ended() {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::milliseconds(50), [&] { return workers_ == 0; });
+  }
   // Another worker feeds, or runs the last batches.
   void wait() {
     {
@@ -171,6 +186,7 @@ class Session {
   std::mutex mutex_;
   std::condition_variable changed_;
   int64_t next_ = 0;
+  int64_t workers_ = 0;  // inside work()
   int64_t running_ = 0;
   int64_t changes_ = 0;  // batches and feeds that have ended
   bool feeding_ = false;

@@ -205,8 +205,15 @@ def test_interrupt_ends_the_pauses(server):
 
 
 def test_a_batcher_that_stops_interrupts_its_embedder(server):
+    asked = threading.Event()  # a pause that the server asks for would hold back "the end", too
+
     def rule(body, number):
-        return (404, "gone", {}) if "the end" in body["input"] else (429, "wait", {"Retry-After": "60"})
+        if "the end" in body["input"]:
+            asked.set()
+            time.sleep(0.2)
+            return (404, "gone", {})
+        assert asked.wait(10)
+        return (429, "wait", {"Retry-After": "60"})
 
     server.rule = rule
     begin = time.monotonic()

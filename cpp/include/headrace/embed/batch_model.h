@@ -46,8 +46,8 @@ class BatchModel {
   virtual bool is_fatal(const std::exception_ptr& error) const;
   /// Called now and then while a thread waits; throws to stop.
   virtual void check_interrupt() {}
-  /// Called when one thread has thrown: calls that wait (for a rate limit, say) had better return. Must not
-  /// throw.
+  /// Called when one thread has thrown, until the others have ended: calls that wait (for a rate limit, say)
+  /// had better return. Must not throw.
   virtual void stop() noexcept {}
 };
 

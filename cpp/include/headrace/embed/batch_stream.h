@@ -77,6 +77,10 @@ class BatchStream {
   /// and more may come, or none waits at all (others may still be running).
   bool run_batch(RowSink& sink);
 
+  /// Makes batches that are being halved end with the part that runs; their other texts get neither row nor
+  /// failure.
+  void stop() noexcept { stopped_ = true; }
+
   /// Columns of the rows, 0 before the first.
   int64_t dim() const noexcept { return dim_.load(); }
   BatchStats stats() const;
@@ -116,6 +120,7 @@ class BatchStream {
   EmbeddingCache* cache_;
   const BatchSettings settings_;
   std::atomic<int64_t> dim_;
+  std::atomic<bool> stopped_{false};
 
   mutable std::mutex mutex_;
   std::vector<Pending> waiting_;  // not in a plan yet
