@@ -131,6 +131,7 @@ std::vector<std::string> SqliteStore::verify() {
       check_events(db, row, faults);
     }
     for (std::string& fault : Ledger::check(db, true)) faults.push_back(std::move(fault));
+    check_vectors(db, faults);
     const Table pruned = db.query("SELECT 1 FROM meta WHERE name='pruned' AND value>0", {});
     check_run_chain(db, !pruned.rows.empty(), faults);
   } catch (const Error& error) {

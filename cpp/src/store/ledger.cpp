@@ -33,7 +33,6 @@ constexpr std::array<Sum, Ledger::kSums> kTables = {{
     {"approval", "pipeline,stage,key,size,at_ms,note", true},
     {"state", "owner,name,value", true},
     {"history", "stage,item,superseded,input,value,seal,run,micros", false},
-    {"vector", "model,digest,value", false},
 }};
 
 constexpr const char* kSchemaSum = "ledger:schema";

@@ -32,7 +32,7 @@ class Ledger {
   /// The rows that a new store starts with.
   static void create(Connection& db);
 
-  static constexpr std::size_t kSums = 14;
+  static constexpr std::size_t kSums = 13;
 
  private:
   static void add_row(sqlite3_context* context, int count, sqlite3_value** values);

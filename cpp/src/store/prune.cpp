@@ -97,6 +97,7 @@ std::int64_t SqliteStore::prune(std::int64_t keep_last, std::int64_t started_bef
     removed = choose_old_runs(db_, keep_last, started_before_ms);
     forget_runs(db_);
     forget_items();
+    prune_vectors(db_);
     db_.execute("DELETE FROM run WHERE number IN (SELECT number FROM old)");
     if (removed > 0) db_.execute("UPDATE meta SET value=value+1 WHERE name='pruned'");
     forget_blobs(db_);

@@ -71,6 +71,21 @@ class SqliteReader final : public Reader {
     return found;
   }
 
+  std::vector<StoredVector> vectors(const std::string& model,
+                                    const std::vector<std::string>& digests) override {
+    Statement& find = cached("SELECT value, seal, used_ms FROM vector WHERE model=?1 AND digest=?2");
+    std::vector<StoredVector> found;
+    for (const std::string& digest : digests) {
+      found.emplace_back();
+      if (!find.bind(1, model).bind(2, digest, false).step()) continue;
+      const std::string_view value = find.bytes(0);
+      if (vector_seal(model, digest, value) == static_cast<std::uint64_t>(find.integer(1)))
+        found.back() = {std::string(value), find.integer(2)};
+      find.reset();
+    }
+    return found;
+  }
+
   Table query(const std::string& sql, const std::vector<Cell>& arguments) override {
     return db_.query(sql, arguments);
   }

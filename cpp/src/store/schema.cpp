@@ -41,8 +41,8 @@ CREATE TABLE blob(id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, size INTE
 CREATE TABLE approval(pipeline TEXT NOT NULL, stage TEXT NOT NULL, key TEXT NOT NULL, size INTEGER NOT NULL,
   at_ms INTEGER NOT NULL, note TEXT NOT NULL, PRIMARY KEY(pipeline, stage, key)) WITHOUT ROWID;
 CREATE TABLE state(owner TEXT NOT NULL, name TEXT NOT NULL, value, PRIMARY KEY(owner, name)) WITHOUT ROWID;
-CREATE TABLE vector(model TEXT NOT NULL, digest BLOB NOT NULL, value BLOB NOT NULL,
-  PRIMARY KEY(model, digest)) WITHOUT ROWID;
+CREATE TABLE vector(id INTEGER PRIMARY KEY, model TEXT NOT NULL, digest BLOB NOT NULL, value BLOB NOT NULL,
+  seal INTEGER NOT NULL, used_ms INTEGER NOT NULL, UNIQUE(model, digest));
 INSERT INTO meta VALUES('commits', 0), ('pruned', 0);
 )sql";
 

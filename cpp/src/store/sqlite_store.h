@@ -30,6 +30,8 @@ class SqliteStore final : public RunStore {
   void end_run(const std::string& status, const std::string& message) override;
   std::unique_ptr<Reader> reader() override;
   std::int64_t execute(const std::string& sql, const std::vector<Cell>& arguments) override;
+  void put_vectors(const std::string& model, const std::vector<VectorRow>& rows,
+                   const std::vector<std::string>& used) override;
   bool active(std::int64_t run) override;
   void check(const std::string& pipeline) override;
   std::vector<std::string> verify() override;
@@ -122,6 +124,13 @@ inline std::uint64_t place_hash(std::int64_t table, std::uint64_t key_hash) noex
 inline std::uint64_t superseded_seal(std::int64_t table, std::int64_t run) noexcept {
   return mix(static_cast<std::uint64_t>(table), static_cast<std::uint64_t>(run));
 }
+
+/// Checksum of a cached embedding.
+std::uint64_t vector_seal(std::string_view model, std::string_view digest, std::string_view value) noexcept;
+/// One line for each that was altered.
+void check_vectors(Connection& db, std::vector<std::string>& faults);
+/// Takes out those that prune() doesn't leave; the runs that go are in the temporary table `old`.
+void prune_vectors(Connection& db);
 
 /// Checksum of an item's row.
 std::uint64_t item_seal(const ItemRow& row, std::int64_t first_run, std::int64_t gone_run) noexcept;

@@ -68,6 +68,23 @@ struct SampleRow {
   std::int64_t cpu_ms = 0;
 };
 
+/// A cached embedding. `digest`: SHA-256 of its model and text, 32 raw bytes; `value`: its row, float32.
+struct VectorRow {
+  std::string digest;
+  std::string value;
+};
+
+/// A cached embedding that was asked for; no value: there is none, or it is damaged.
+struct StoredVector {
+  std::string value;
+  std::int64_t used_ms = 0;  ///< about when it was last used
+};
+
+/// The last use of a vector is recorded again when so much time has passed.
+inline constexpr std::int64_t kVectorUseMs = 3'600'000;
+/// Cached vectors that `prune` leaves: the newest, up to so many bytes.
+inline constexpr std::int64_t kVectorBytes = std::int64_t{4} << 30;
+
 /// What becomes durable together. `durable` is called once, from the journal's thread: with null when it is
 /// on disk, else with the error that stopped the journal.
 struct Batch {

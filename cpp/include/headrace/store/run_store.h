@@ -86,6 +86,9 @@ class Reader {
   virtual void results(std::int64_t table, std::int64_t run,
                        const std::function<void(const std::string& key, Value value)>& visit) = 0;
   virtual bool has_intent(std::int64_t table, ItemId item) = 0;
+  /// Cached embeddings of a model, one for each digest.
+  virtual std::vector<StoredVector> vectors(const std::string& model,
+                                            const std::vector<std::string>& digests) = 0;
   virtual Table query(const std::string& sql, const std::vector<Cell>& arguments = {}) = 0;
 };
 
@@ -108,6 +111,9 @@ class RunStore {
   virtual std::unique_ptr<Reader> reader() = 0;
   /// Runs one writing statement durably (approvals, caches). Returns the rows changed.
   virtual std::int64_t execute(const std::string& sql, const std::vector<Cell>& arguments = {}) = 0;
+  /// Keeps embeddings of a model durably, replacing older ones, and records that others were used.
+  virtual void put_vectors(const std::string& model, const std::vector<VectorRow>& rows,
+                           const std::vector<std::string>& used) = 0;
   /// Whether a live process works on the run; a row that says "running" may be of one that died.
   virtual bool active(std::int64_t run) = 0;
   /// Checks that everything recorded of a pipeline can be found; begin_run does it too.
@@ -116,7 +122,8 @@ class RunStore {
   /// Walks everything; one line a fault, empty: nothing was altered or left out.
   virtual std::vector<std::string> verify() = 0;
   /// Forgets what only old runs need: those beyond the newest `keep_last` of each pipeline that were started
-  /// before that time (ms since 1970). Returns how many runs went.
+  /// before that time (ms since 1970); and cached vectors that no run has used since an hour before the oldest
+  /// that stays. Returns how many runs went.
   virtual std::int64_t prune(std::int64_t keep_last, std::int64_t started_before_ms) = 0;
   std::int64_t prune(std::int64_t keep_last) { return prune(keep_last, INT64_MAX); }
 };
