@@ -76,7 +76,8 @@ class ProcessWorkload : public Workload {
 
 }  // namespace
 
-ProcessCollector::ProcessCollector(ProcessOptions options) : marked_(!options.env) {
+ProcessCollector::ProcessCollector(ProcessOptions options)
+    : killer_(std::make_shared<TreeKiller>()), marked_(!options.env) {
   check(options);
   if (!options.env) options.env = own_environment();
   options_ = std::make_shared<const ProcessOptions>(std::move(options));
@@ -85,7 +86,7 @@ ProcessCollector::ProcessCollector(ProcessOptions options) : marked_(!options.en
 void ProcessCollector::collect(const std::vector<Command>& commands, OutcomeSink& sink,
                                const CancelToken& cancel) const {
   for (const Command& command : commands) check(command);
-  ProcessShared shared(options_, marked_);
+  ProcessShared shared(options_, killer_, marked_);
   ProcessWorkload workload(commands, shared);
   Dispatcher(workload, *options_, sink, cancel).run();
 }

@@ -265,14 +265,17 @@ void ProcessAttempt::abandon() {
   finish();
 }
 
-ProcessShared::ProcessShared(std::shared_ptr<const ProcessOptions> options, bool marked)
+ProcessShared::ProcessShared(std::shared_ptr<const ProcessOptions> options,
+                             std::shared_ptr<TreeKiller> killer, bool marked)
     : options_(std::move(options)),
+      killer_(std::move(killer)),
       marked_(marked),
       null_(above_standard(::open("/dev/null", O_RDWR | O_CLOEXEC))) {
   if (!null_) throw_no_resource("cannot open /dev/null", errno);
   for (const auto& [name, value] : *options_->env) entries_.push_back(name + "=" + value);
-  mark_prefix_ =
-      std::to_string(::getpid()) + "." + std::to_string(Clock::now().time_since_epoch().count()) + ".";
+  // Collections that begin at the same moment in two threads differ by where they lie.
+  mark_prefix_ = std::to_string(::getpid()) + "." + std::to_string(Clock::now().time_since_epoch().count()) +
+                 "." + std::to_string(reinterpret_cast<std::uintptr_t>(this)) + ".";
 }
 
 const std::string& ProcessShared::program(const std::string& name) {

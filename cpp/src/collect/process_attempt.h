@@ -15,11 +15,12 @@ namespace headrace::collect {
 /// What the attempts of one collection share.
 class ProcessShared {
  public:
-  ProcessShared(std::shared_ptr<const ProcessOptions> options, bool marked);
+  ProcessShared(std::shared_ptr<const ProcessOptions> options, std::shared_ptr<TreeKiller> killer,
+                bool marked);
 
   const ProcessOptions& options() const { return *options_; }
   Spawner& spawner() { return spawner_; }
-  TreeKiller& killer() { return killer_; }
+  TreeKiller& killer() { return *killer_; }
   /// The executable that a command's name stands for; empty: there is none.
   const std::string& program(const std::string& name);
   /// A value for kMarkVariable that no other process has; empty where marks are not wanted.
@@ -31,9 +32,9 @@ class ProcessShared {
 
  private:
   std::shared_ptr<const ProcessOptions> options_;
+  const std::shared_ptr<TreeKiller> killer_;
   const bool marked_;
   Spawner spawner_;
-  TreeKiller killer_;
   UniqueFd null_;
   std::vector<std::string> entries_;
   std::string mark_prefix_;

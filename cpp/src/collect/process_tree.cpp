@@ -30,33 +30,29 @@ bool born_of(const TreeRoot& root, const Process& process) {
 
 }  // namespace
 
-const std::vector<Process>& TreeKiller::processes() {
-  const auto now = std::chrono::steady_clock::now();
-  if (processes_.empty() || now - looked_at_ > kFresh) {
+std::vector<Process> TreeKiller::members(const TreeRoot& root, Clock::time_point since_when) {
+  const std::lock_guard lock(mutex_);
+  if (looked_at_ < since_when) {
+    looked_at_ = Clock::now();
     processes_ = list_processes();
-    looked_at_ = std::chrono::steady_clock::now();
   }
-  return processes_;
-}
-
-std::vector<const Process*> TreeKiller::members(const TreeRoot& root) {
-  const std::vector<Process>& all = processes();
+  const std::vector<Process>& all = processes_;
   const auto itself =
       std::find_if(all.begin(), all.end(), [&](const Process& process) { return process.pid == root.pid; });
   const auto since = itself != all.end() ? itself->started : 0;
   std::unordered_set<pid_t> inside = {root.pid, ::getpid()};
-  std::vector<const Process*> found;
+  std::vector<Process> found;
   for (const Process& process : all) {
     if (process.started < since || inside.count(process.pid) != 0 || !born_of(root, process)) continue;
     inside.insert(process.pid);
-    found.push_back(&process);
+    found.push_back(process);
   }
   inside.erase(::getpid());
   for (bool grown = true; grown;) {
     grown = false;
     for (const Process& process : all) {
       if (inside.count(process.parent) == 0 || !inside.insert(process.pid).second) continue;
-      found.push_back(&process);
+      found.push_back(process);
       grown = true;
     }
   }
@@ -64,26 +60,24 @@ std::vector<const Process*> TreeKiller::members(const TreeRoot& root) {
 }
 
 void TreeKiller::signal(const TreeRoot& root, int signal) {
-  std::vector<const Process*> known =
-      members(root);          // before the signal: the dead have no children to be found by
-  ::kill(-root.pid, signal);  // reaches what the group forks at this moment, too
+  // Before the signal: the dead have no children to be found by.
+  std::vector<Process> known = members(root, Clock::now() - kFresh);
+  ::kill(-root.pid, signal);                          // reaches what the group forks at this moment, too
   if (signal == SIGTERM) ::kill(-root.pid, SIGCONT);  // a stopped process ends only when it runs
   std::unordered_set<pid_t> signalled;
   for (int round = 0; round < kRounds; ++round) {
     bool any = false;
-    for (const Process* process : known) {
-      if (process->group == root.pid || !signalled.insert(process->pid).second) continue;
-      any = process->signal(signal) || any;
+    for (const Process& process : known) {
+      if (process.group == root.pid || !signalled.insert(process.pid).second) continue;
+      any = process.signal(signal) || any;
     }
     if (!any) return;
-    processes_.clear();
-    known = members(root);
+    known = members(root, Clock::now());
   }
 }
 
 bool TreeKiller::has_descendants(const TreeRoot& root) {
-  processes_.clear();
-  return !members(root).empty();
+  return !members(root, Clock::now()).empty();
 }
 
 }  // namespace headrace::collect

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,8 @@ struct TreeRoot {
 };
 
 /// Finds and signals what hangs on children of ours. Looks at the system's processes at most every few
-/// milliseconds, so that ending many children costs no more than ending one. One thread at a time.
+/// milliseconds, so that ending many children costs no more than ending one. Thread-safe: those who ask at
+/// the same time share one look.
 class TreeKiller {
  public:
   /// Sends `signal` to all that is left of the tree: the group, then every descendant that left it, found by
@@ -27,11 +29,13 @@ class TreeKiller {
   bool has_descendants(const TreeRoot& root);
 
  private:
-  const std::vector<Process>& processes();
-  std::vector<const Process*> members(const TreeRoot& root);
+  using Clock = std::chrono::steady_clock;
+  /// The members of the tree as of `since` or later.
+  std::vector<Process> members(const TreeRoot& root, Clock::time_point since);
 
+  std::mutex mutex_;
   std::vector<Process> processes_;
-  std::chrono::steady_clock::time_point looked_at_;
+  Clock::time_point looked_at_{};
 };
 
 }  // namespace headrace::collect

@@ -20,6 +20,8 @@ using Command = std::vector<std::string>;
 /// Names and values.
 using Environment = std::vector<std::pair<std::string, std::string>>;
 
+class TreeKiller;
+
 struct ProcessOptions : Limits {
   std::optional<std::string> input;  ///< what each process reads on its standard input; none: /dev/null
   /// The whole environment, exactly; none: this process's own.
@@ -60,7 +62,8 @@ class ProcessCollector {
 
  private:
   std::shared_ptr<const ProcessOptions> options_;  // `env` is always set in it
-  bool marked_;                                    // children get a mark in their environment
+  std::shared_ptr<TreeKiller> killer_;
+  bool marked_;  // children get a mark in their environment
 };
 
 }  // namespace headrace::collect
