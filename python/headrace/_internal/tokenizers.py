@@ -42,7 +42,7 @@ def from_file(path: str | os.PathLike[str]) -> tuple[_core.Tokenizer, str]:
 
 def from_json(json: str) -> tuple[_core.Tokenizer, str]:
     """The same for the text of such a file."""
-    package = _package(json)
+    package = package_of(json)
     try:
         native = _core.native_tokenizer(json)
     except ConfigurationError as error:
@@ -67,7 +67,7 @@ def from_object(tokenizer: Any) -> tuple[_core.Tokenizer, str]:
     return from_json(inner.to_str())
 
 
-def _package(json: str) -> Any:
+def package_of(json: str) -> Any:
     """A tokenizers.Tokenizer that truncates and pads nothing; None where the package is not installed."""
     if importlib.util.find_spec("tokenizers") is None:
         return None

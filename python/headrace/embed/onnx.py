@@ -28,7 +28,8 @@ class OnnxEmbedder:
     """An encoder in a folder: ``model.onnx`` (or ``onnx/model.onnx``), ``tokenizer.json``, and beside them what
     sentence-transformers writes (limit, pooling, normalisation), which is used where it is there.
 
-    A text with more than ``max_tokens`` tokens is an error, never truncated. A vector may differ in its last bits with
+    ``tokenizer.native`` tells whether texts are tokenised in C++; ``tokenizer.reason`` why not. A text with more than
+    ``max_tokens`` tokens is an error, never truncated. A vector may differ in its last bits with
     the batch it was in. One call of :meth:`embed` is one batch: put a ``Batcher`` before it for many texts.
 
     Args:
@@ -64,7 +65,7 @@ class OnnxEmbedder:
     ) -> None:
         self.folder = Path(folder)
         path = _model_file(self.folder, file)
-        self._tokenizer = Tokenizer(self.folder / "tokenizer.json")
+        self.tokenizer = Tokenizer(self.folder / "tokenizer.json")
         self._session = _session(path, threads, providers)
         self._inputs = [given.name for given in self._session.get_inputs()]
         if unknown := set(self._inputs) - _INPUTS:
@@ -87,7 +88,7 @@ class OnnxEmbedder:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special tokens and prefix included."""
-        return self._tokenizer.count([self.prefix + text for text in texts])
+        return self.tokenizer.count([self.prefix + text for text in texts])
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """One row for each text, in one batch: float32 (n, dim).
@@ -97,7 +98,7 @@ class OnnxEmbedder:
         """
         if not texts:
             return np.zeros((0, self.dim), np.float32)
-        ids = self._tokenizer.encode([self.prefix + text for text in texts])
+        ids = self.tokenizer.encode([self.prefix + text for text in texts])
         refuse_too_long([len(text_ids) for text_ids in ids], self.max_tokens)
         longest = max(map(len, ids))
         tokens = np.full((len(ids), longest), self._pad, np.int64)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from headrace._internal import tokenizers
 from headrace.errors import ConfigurationError, EmbeddingError
 
 __all__ = ["Tokenizer", "refuse_too_long"]
@@ -18,31 +20,50 @@ _KEPT_TOKENS = 1_000_000  # ids kept between counting and embedding
 class Tokenizer:
     """A ``tokenizer.json``. Truncation and padding that the file asks for are switched off; special tokens stay.
 
-    Texts are tokenised once: ids that :meth:`count` made are kept, within bounds, until :meth:`encode` takes them.
-    May be used from several threads at once.
+    Run in C++ where the kind is known (WordPiece of BERT, byte-level BPE of GPT-2) and gives what the `tokenizers`
+    package gives; else by that package, and ``reason`` says why. May be used from several threads at once.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        file = Path(path)
+        if not file.is_file():
+            raise ConfigurationError(f"there is no tokenizer at {file}")
         try:
-            import tokenizers
-        except ImportError as error:
-            raise ConfigurationError(
-                "this embedder needs the package tokenizers: pip install 'headrace[onnx]'"
-            ) from error
-        if not Path(path).is_file():
-            raise ConfigurationError(f"there is no tokenizer at {path}")
-        try:
-            self._tokenizer: Any = tokenizers.Tokenizer.from_file(str(path))
-        except Exception as error:
-            raise ConfigurationError(f"{path} is not a tokenizer: {error}") from error
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
+            text = file.read_text(encoding="utf-8")
+            self._core, self.reason = tokenizers.from_json(text)
+        except (ConfigurationError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{file} is not a tokenizer that can be used here: {error}") from error
+        self._package = _Package(text) if self.reason else None
+        self._before, self._after = ([], []) if self._package else _special_ids(text, self._core.special_tokens)
+
+    @property
+    def native(self) -> bool:
+        """Whether it runs in C++, without the GIL."""
+        return self._package is None
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, special tokens included."""
+        return self._core.count(texts, 1) if self._package is None else self._package.count(texts)
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """The token ids of each text, special tokens included."""
+        if self._package is not None:
+            return self._package.encode(texts)
+        _refuse_surrogates(texts)
+        return [[*self._before, *self._core.encode(text)[0].tolist(), *self._after] for text in texts]
+
+
+class _Package:
+    """The `tokenizers` package. Texts are tokenised once: ids that :meth:`count` made are kept, within bounds, until
+    :meth:`encode` takes them."""
+
+    def __init__(self, json_text: str) -> None:
+        self._tokenizer: Any = tokenizers.package_of(json_text)
         self._lock = threading.Lock()
         self._kept: dict[str, list[int]] = {}
         self._kept_tokens = 0
 
     def count(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text, special tokens included."""
         encoded = self._encode(texts)
         with self._lock:
             for text, ids in zip(texts, encoded, strict=True):
@@ -52,7 +73,6 @@ class Tokenizer:
         return [len(ids) for ids in encoded]
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """The token ids of each text, special tokens included."""
         with self._lock:
             known = [self._kept.pop(text, None) for text in texts]
             self._kept_tokens -= sum(len(ids) for ids in known if ids is not None)
@@ -61,6 +81,43 @@ class Tokenizer:
 
     def _encode(self, texts: Sequence[str]) -> list[list[int]]:
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))] if texts else []
+
+
+def _special_ids(text: str, count: int) -> tuple[list[int], list[int]]:
+    """The ids that the model wants before and after a text's own, as the file's post-processor says."""
+    processor = json.loads(text).get("post_processor") or {}
+    parts = processor.get("processors", [processor])
+    for part in parts:
+        if part.get("type") in ("BertProcessing", "RobertaProcessing"):
+            before, after = [int(part["cls"][1])], [int(part["sep"][1])]
+        elif part.get("type") == "TemplateProcessing":
+            before, after = _template_ids(part)
+        else:
+            continue
+        if len(before) + len(after) == count:
+            return before, after
+    if count:
+        raise ConfigurationError("its post-processor is of an unknown kind")
+    return [], []
+
+
+def _template_ids(processor: dict[str, Any]) -> tuple[list[int], list[int]]:
+    sides: tuple[list[int], list[int]] = ([], [])
+    seen = 0
+    for piece in processor["single"]:
+        if "Sequence" in piece:
+            seen = 1
+        else:
+            sides[seen].extend(map(int, processor["special_tokens"][piece["SpecialToken"]["id"]]["ids"]))
+    return sides
+
+
+def _refuse_surrogates(texts: Sequence[str]) -> None:
+    for index, text in enumerate(texts):
+        try:
+            text.isascii() or text.encode()
+        except UnicodeEncodeError:
+            raise EmbeddingError(f"text {index} holds lone surrogates, which are no text", [index]) from None
 
 
 def refuse_too_long(counts: Sequence[int], limit: int | None) -> None:

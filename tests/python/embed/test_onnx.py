@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import onnxruntime
 import pytest
+import tokenizers
 from onnx import TensorProto, helper, save
 
 from headrace.embed import Batcher, Embedder, OnnxEmbedder, quantise_onnx
@@ -33,7 +34,10 @@ def copied(folder, tmp_path):
 
 def alone(folder, embedder, text):
     """The vector by onnxruntime and NumPy alone, without any padding."""
-    ids = embedder._tokenizer._tokenizer.encode(text).ids
+    package = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    package.no_truncation()
+    package.no_padding()
+    ids = package.encode(text).ids
     session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
     feed = {"input_ids": [ids], "attention_mask": [[1] * len(ids)], "token_type_ids": [[0] * len(ids)]}
     (hidden,) = session.run(None, {name: np.array(value, np.int64) for name, value in feed.items()})
@@ -48,6 +52,28 @@ def test_vectors_are_those_of_the_model(folder, embedder):
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
     assert isinstance(embedder, Embedder) and embedder.dim == 32 and embedder.max_tokens == 40
     assert not embedder.batch_invariant and embedder.embed([]).shape == (0, 32)
+
+
+def test_the_native_tokenizer_gives_what_the_package_gives(folder, embedder):
+    package = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    package.no_truncation()
+    package.no_padding()
+    texts = [*TEXTS, "[CLS] the cat", "日本語 cat", "\x00 dog", "x" * 300, "the " * 500]
+    assert embedder.tokenizer.native, embedder.tokenizer.reason
+    assert embedder.tokenizer.encode(texts) == [encoding.ids for encoding in package.encode_batch(texts)]
+    assert embedder.count_tokens(texts) == [len(encoding.ids) for encoding in package.encode_batch(texts)]
+
+
+def test_a_tokenizer_that_has_no_native_twin_is_run_by_the_package(copied):
+    file = copied / "tokenizer.json"
+    content = json.loads(file.read_text())
+    native = OnnxEmbedder(copied).embed(TEXTS)
+    content["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [content["pre_tokenizer"]]}
+    file.write_text(json.dumps(content))
+    embedder = OnnxEmbedder(copied)
+    assert not embedder.tokenizer.native and embedder.tokenizer.reason
+    np.testing.assert_allclose(embedder.embed(TEXTS), native, atol=1e-6)
+    assert embedder.count_tokens(TEXTS) == OnnxEmbedder(copied).count_tokens(TEXTS)
 
 
 def test_the_tokenizers_own_truncation_and_padding_are_off(embedder):
@@ -181,11 +207,24 @@ def test_odd_texts(embedder):
     assert np.isnan(rows[:, 0]).tolist() == [False, False, True, False]
 
 
-@pytest.mark.parametrize("package", ["onnxruntime", "tokenizers"])
-def test_a_missing_package_is_named(folder, package):
-    code = f"import sys, headrace.embed; sys.modules[{package!r}] = None; headrace.embed.OnnxEmbedder({str(folder)!r})"
+def test_a_missing_package_is_named(folder):
+    code = (
+        f"import sys, headrace.embed; sys.modules['onnxruntime'] = None; headrace.embed.OnnxEmbedder({str(folder)!r})"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and f"needs the package {package}: pip install 'headrace[onnx]'" in done.stderr
+    assert done.returncode == 1 and "needs the package onnxruntime: pip install 'headrace[onnx]'" in done.stderr
+
+
+def test_the_package_tokenizers_is_only_needed_for_kinds_without_a_native_twin(folder, copied):
+    file = copied / "tokenizer.json"
+    content = json.loads(file.read_text())
+    content["model"]["type"] = "WordLevel"
+    file.write_text(json.dumps(content))
+    code = "import sys, headrace.embed; sys.modules['tokenizers'] = None; headrace.embed.OnnxEmbedder(sys.argv[1])"
+    command = [sys.executable, "-c", code]
+    assert subprocess.run([*command, str(folder)], check=False).returncode == 0
+    done = subprocess.run([*command, str(copied)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "(pip install tokenizers)" in done.stderr
 
 
 def test_importing_embed_needs_no_optional_package():
