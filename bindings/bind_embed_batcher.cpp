@@ -9,14 +9,14 @@ using namespace headrace::embed;
 /// A batcher with the Python objects that it borrows.
 struct PythonBatcher {
   PythonModel model;
-  std::unique_ptr<PythonCache> cache;
+  std::shared_ptr<EmbeddingCache> cache;
   std::unique_ptr<Batcher> batcher;
 
   PythonBatcher(py::object embed, py::object count_tokens, py::object interrupt, py::object cache_object,
                 int64_t max_tokens, int64_t max_batch, int64_t window, int64_t workers, std::string model_id,
                 int64_t dim, int64_t max_text_tokens)
       : model(std::move(embed), std::move(count_tokens), std::move(interrupt), dim, max_text_tokens) {
-    if (!cache_object.is_none()) cache = std::make_unique<PythonCache>(std::move(cache_object));
+    cache = cache_of(std::move(cache_object), model_id);
     batcher = std::make_unique<Batcher>(model, BatchSettings{max_batch, window, std::move(model_id)},
                                         max_tokens, workers, cache.get());
   }

@@ -87,7 +87,9 @@ void bind_stages(py::module_& m) {
       .def_readwrite("over", &Stage::over)
       .def_readwrite("by", &Stage::by)
       .def_readwrite("after", &Stage::after)
-      .def_readwrite("policy", &Stage::policy);
+      .def_readwrite("policy", &Stage::policy)
+      .def("keeps_timeout", &Stage::keeps_timeout, py::arg("seconds"),
+           "Whether it ends its units itself after so many seconds.");
   py::class_<PythonStage, Stage, std::shared_ptr<PythonStage>>(m, "PythonStage",
                                                                "A stage whose work is a callable.")
       .def(py::init<std::string, Form, py::object, py::object, std::string>(), py::arg("name"),

@@ -1,6 +1,8 @@
 #include "embed_model.h"
 
+#include "gil.h"
 #include "headrace/base/error.h"
+#include "headrace/flow/stored_vectors.h"
 
 using namespace headrace::embed;
 
@@ -25,14 +27,6 @@ py::list to_list(std::span<const std::string> keys) {
   py::list list(keys.size());
   for (size_t i = 0; i < keys.size(); ++i) list[i] = py::str(keys[i]);
   return list;
-}
-
-/// Lets go of Python objects from a thread that doesn't hold the GIL.
-std::shared_ptr<const void> keep(py::object object) {
-  return {object.release().ptr(), [](PyObject* pointer) {
-            const py::gil_scoped_acquire acquire;
-            Py_DECREF(pointer);
-          }};
 }
 
 Floats to_matrix(const py::object& answer) {
@@ -120,4 +114,17 @@ void PythonCache::put(std::span<const std::string> keys, const MatrixView& rows)
   const py::gil_scoped_acquire acquire;
   py::array_t<float> copy({rows.rows, rows.cols}, rows.data);
   cache_.attr("put_many")(to_list(keys), copy);
+}
+
+std::shared_ptr<EmbeddingCache> cache_of(py::object cache, const std::string& model_id) {
+  if (cache.is_none()) return nullptr;
+  if (py::isinstance<headrace::RunStore>(cache)) {
+    return std::make_shared<headrace::StoredVectors>(cache.cast<std::shared_ptr<headrace::RunStore>>(),
+                                                     model_id);
+  }
+  return {new PythonCache(std::move(cache)), [](PythonCache* held) {
+            if (!Py_IsInitialized() || _Py_IsFinalizing()) return;
+            const WithGil gil;
+            delete held;
+          }};
 }

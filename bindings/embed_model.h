@@ -49,3 +49,6 @@ class PythonCache : public headrace::embed::EmbeddingCache {
  private:
   py::object cache_;
 };
+
+/// None, a run store, or a Python object, as a cache. The GIL must be held; anybody may let go of it.
+std::shared_ptr<headrace::embed::EmbeddingCache> cache_of(py::object cache, const std::string& model_id);

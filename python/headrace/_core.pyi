@@ -18,11 +18,13 @@ __all__: list[str] = [
     "Form",
     "HashedEmbedder",
     "HttpCollector",
+    "HttpOptions",
     "LogLines",
     "MarkdownChunker",
     "OnError",
     "OutcomeStream",
     "Pipeline",
+    "ProcessOptions",
     "Progress",
     "PythonStage",
     "RecursiveChunker",
@@ -33,6 +35,7 @@ __all__: list[str] = [
     "Runner",
     "SentenceChunker",
     "SshLogin",
+    "SshOptions",
     "Stage",
     "StageMode",
     "StagePolicy",
@@ -42,94 +45,27 @@ __all__: list[str] = [
     "Trigger",
     "UNICODE_VERSION",
     "UnitView",
+    "chunk_stage",
     "collect_processes",
     "collect_ssh",
     "dequantise_int8",
+    "embed_stage",
     "embedding_cache_key",
     "estimate_tokens",
+    "http_stage",
     "l2_normalise",
     "mean_pool",
     "native_tokenizer",
     "open_store",
+    "process_stage",
     "python_tokenizer",
     "quantise_binary",
     "quantise_int8",
     "sentence_boundaries",
+    "ssh_stage",
     "top_k",
     "top_k_kernels",
 ]
-
-class OutcomeStream:
-    """
-    A collection in a thread of its own.
-    """
-    def cancel(self) -> None:
-        """
-        The rest comes out as cancelled.
-        """
-    def close(self) -> None:
-        """
-        Cancel, and wait for the end.
-        """
-    def exhausted(self) -> bool:
-        """
-        Nothing more will come.
-        """
-    def take(self, seconds: typing.SupportsFloat | typing.SupportsIndex) -> list:
-        """
-        Finished outcomes as tuples, after waiting so long for the first.
-        """
-
-class HttpCollector:
-    """
-    Connections that are kept, and rate limits.
-    """
-    def __init__(
-        self,
-        *,
-        limits: tuple[
-            typing.SupportsInt | typing.SupportsIndex,
-            typing.SupportsFloat | typing.SupportsIndex,
-            typing.SupportsInt | typing.SupportsIndex,
-            tuple[
-                typing.SupportsInt | typing.SupportsIndex,
-                typing.SupportsFloat | typing.SupportsIndex,
-                typing.SupportsFloat | typing.SupportsIndex,
-                typing.SupportsFloat | typing.SupportsIndex,
-                typing.SupportsFloat | typing.SupportsIndex,
-            ],
-        ],
-        method: str | bytes,
-        headers: collections.abc.Sequence[tuple[str | bytes, str | bytes]],
-        body: str | bytes | None,
-        rate: typing.SupportsFloat | typing.SupportsIndex,
-        burst: typing.SupportsInt | typing.SupportsIndex,
-        max_retry_after: typing.SupportsFloat | typing.SupportsIndex,
-        ca_file: str | bytes,
-    ) -> None: ...
-    def stream(
-        self, urls: collections.abc.Sequence[str | bytes], capacity: typing.SupportsInt | typing.SupportsIndex
-    ) -> OutcomeStream:
-        """
-        Ask all URLs.
-        """
-
-class SshLogin:
-    """
-    Who logs in where, and whom to trust. Shows nothing.
-    """
-    def __init__(
-        self,
-        *,
-        username: str | bytes,
-        port: typing.SupportsInt | typing.SupportsIndex,
-        key_files: collections.abc.Sequence[str | bytes],
-        passphrase: str | bytes,
-        agent_socket: str | bytes,
-        password: str | bytes | None,
-        known_hosts: str | bytes,
-        accept_new: bool,
-    ) -> None: ...
 
 class RunStore:
     """
@@ -356,6 +292,10 @@ class Stage:
     by: str
     over: str
     policy: StagePolicy
+    def keeps_timeout(self, seconds: typing.SupportsFloat | typing.SupportsIndex) -> bool:
+        """
+        Whether it ends its units itself after so many seconds.
+        """
     @property
     def after(self) -> list[str]: ...
     @after.setter
@@ -594,6 +534,135 @@ class Runner:
     def number(self) -> int: ...
     @property
     def resumed(self) -> bool: ...
+
+class OutcomeStream:
+    """
+    A collection in a thread of its own.
+    """
+    def cancel(self) -> None:
+        """
+        The rest comes out as cancelled.
+        """
+    def close(self) -> None:
+        """
+        Cancel, and wait for the end.
+        """
+    def exhausted(self) -> bool:
+        """
+        Nothing more will come.
+        """
+    def take(self, seconds: typing.SupportsFloat | typing.SupportsIndex) -> list:
+        """
+        Finished outcomes as tuples, after waiting so long for the first.
+        """
+
+class ProcessOptions:
+    """
+    How commands are run. Shows nothing.
+    """
+    def __init__(
+        self,
+        *,
+        limits: tuple[
+            typing.SupportsInt | typing.SupportsIndex,
+            typing.SupportsFloat | typing.SupportsIndex,
+            typing.SupportsInt | typing.SupportsIndex,
+            tuple[
+                typing.SupportsInt | typing.SupportsIndex,
+                typing.SupportsFloat | typing.SupportsIndex,
+                typing.SupportsFloat | typing.SupportsIndex,
+                typing.SupportsFloat | typing.SupportsIndex,
+                typing.SupportsFloat | typing.SupportsIndex,
+            ],
+        ],
+        input: str | bytes | None,
+        env: collections.abc.Sequence[tuple[str | bytes, str | bytes]] | None,
+        cwd: str | bytes,
+        grace: typing.SupportsFloat | typing.SupportsIndex,
+    ) -> None: ...
+
+class HttpOptions:
+    """
+    How URLs are asked. Shows nothing.
+    """
+    def __init__(
+        self,
+        *,
+        limits: tuple[
+            typing.SupportsInt | typing.SupportsIndex,
+            typing.SupportsFloat | typing.SupportsIndex,
+            typing.SupportsInt | typing.SupportsIndex,
+            tuple[
+                typing.SupportsInt | typing.SupportsIndex,
+                typing.SupportsFloat | typing.SupportsIndex,
+                typing.SupportsFloat | typing.SupportsIndex,
+                typing.SupportsFloat | typing.SupportsIndex,
+                typing.SupportsFloat | typing.SupportsIndex,
+            ],
+        ],
+        method: str | bytes,
+        headers: collections.abc.Sequence[tuple[str | bytes, str | bytes]],
+        body: str | bytes | None,
+        rate: typing.SupportsFloat | typing.SupportsIndex,
+        burst: typing.SupportsInt | typing.SupportsIndex,
+        max_retry_after: typing.SupportsFloat | typing.SupportsIndex,
+        ca_file: str | bytes,
+    ) -> None: ...
+
+class HttpCollector:
+    """
+    Connections that are kept, and rate limits.
+    """
+    def __init__(self, options: HttpOptions) -> None: ...
+    def stream(
+        self, urls: collections.abc.Sequence[str | bytes], capacity: typing.SupportsInt | typing.SupportsIndex
+    ) -> OutcomeStream:
+        """
+        Ask all URLs.
+        """
+
+class SshLogin:
+    """
+    Who logs in where, and whom to trust. Shows nothing.
+    """
+    def __init__(
+        self,
+        *,
+        username: str | bytes,
+        port: typing.SupportsInt | typing.SupportsIndex,
+        key_files: collections.abc.Sequence[str | bytes],
+        passphrase: str | bytes,
+        agent_socket: str | bytes,
+        password: str | bytes | None,
+        known_hosts: str | bytes,
+        accept_new: bool,
+    ) -> None: ...
+
+class SshOptions:
+    """
+    How hosts are asked. Shows nothing.
+    """
+    def __init__(
+        self,
+        *,
+        limits: tuple[
+            typing.SupportsInt | typing.SupportsIndex,
+            typing.SupportsFloat | typing.SupportsIndex,
+            typing.SupportsInt | typing.SupportsIndex,
+            tuple[
+                typing.SupportsInt | typing.SupportsIndex,
+                typing.SupportsFloat | typing.SupportsIndex,
+                typing.SupportsFloat | typing.SupportsIndex,
+                typing.SupportsFloat | typing.SupportsIndex,
+                typing.SupportsFloat | typing.SupportsIndex,
+            ],
+        ],
+        login: SshLogin,
+        input: str | bytes | None,
+        require_status: bool,
+        legacy: bool,
+        list_commands: bool,
+    ) -> None: ...
 
 class HashedEmbedder:
     """
@@ -855,26 +924,15 @@ class TokenChunker(Chunker):
     """
     def __init__(self, settings: ChunkSettings) -> None: ...
 
+def chunk_stage(name: str | bytes, identity: str | bytes, chunker: typing.Any, field: str | bytes) -> Stage:
+    """
+    A stage that cuts the text of each item into chunks.
+    """
+
 def collect_processes(
     commands: collections.abc.Sequence[collections.abc.Sequence[str | bytes]],
-    *,
-    limits: tuple[
-        typing.SupportsInt | typing.SupportsIndex,
-        typing.SupportsFloat | typing.SupportsIndex,
-        typing.SupportsInt | typing.SupportsIndex,
-        tuple[
-            typing.SupportsInt | typing.SupportsIndex,
-            typing.SupportsFloat | typing.SupportsIndex,
-            typing.SupportsFloat | typing.SupportsIndex,
-            typing.SupportsFloat | typing.SupportsIndex,
-            typing.SupportsFloat | typing.SupportsIndex,
-        ],
-    ],
+    options: ProcessOptions,
     capacity: typing.SupportsInt | typing.SupportsIndex,
-    input: str | bytes | None,
-    env: collections.abc.Sequence[tuple[str | bytes, str | bytes]] | None,
-    cwd: str | bytes,
-    grace: typing.SupportsFloat | typing.SupportsIndex,
 ) -> OutcomeStream:
     """
     Run commands; words as bytes.
@@ -883,25 +941,8 @@ def collect_processes(
 def collect_ssh(
     hosts: collections.abc.Sequence[str | bytes],
     commands: collections.abc.Sequence[str | bytes],
-    *,
-    limits: tuple[
-        typing.SupportsInt | typing.SupportsIndex,
-        typing.SupportsFloat | typing.SupportsIndex,
-        typing.SupportsInt | typing.SupportsIndex,
-        tuple[
-            typing.SupportsInt | typing.SupportsIndex,
-            typing.SupportsFloat | typing.SupportsIndex,
-            typing.SupportsFloat | typing.SupportsIndex,
-            typing.SupportsFloat | typing.SupportsIndex,
-            typing.SupportsFloat | typing.SupportsIndex,
-        ],
-    ],
+    options: SshOptions,
     capacity: typing.SupportsInt | typing.SupportsIndex,
-    login: SshLogin,
-    input: str | bytes | None,
-    require_status: bool,
-    legacy: bool,
-    list_commands: bool,
 ) -> OutcomeStream:
     """
     Run commands on hosts.
@@ -915,6 +956,28 @@ def dequantise_int8(
     codes * scales: float32 (n, dim).
     """
 
+def embed_stage(
+    name: str | bytes,
+    identity: str | bytes,
+    *,
+    embed: typing.Any,
+    count_tokens: typing.Any,
+    interrupt: typing.Any,
+    cache: typing.Any,
+    store: bool,
+    max_tokens: typing.SupportsInt | typing.SupportsIndex,
+    max_batch: typing.SupportsInt | typing.SupportsIndex,
+    window: typing.SupportsInt | typing.SupportsIndex,
+    workers: typing.SupportsInt | typing.SupportsIndex,
+    model_id: str | bytes,
+    dim: typing.SupportsInt | typing.SupportsIndex,
+    max_text_tokens: typing.SupportsInt | typing.SupportsIndex,
+    field: str | bytes,
+) -> Stage:
+    """
+    A stage that embeds the text of each item, in batches across documents.
+    """
+
 def embedding_cache_key(model_id: str | bytes, text: str | bytes) -> str:
     """
     Key of a row in an embedding cache.
@@ -923,6 +986,11 @@ def embedding_cache_key(model_id: str | bytes, text: str | bytes) -> str:
 def estimate_tokens(texts: typing.Any) -> list[int]:
     """
     A guess at a subword tokenizer's count for each text.
+    """
+
+def http_stage(name: str | bytes, identity: str | bytes, options: HttpOptions) -> Stage:
+    """
+    A stage that asks the URL that each item names.
     """
 
 def l2_normalise(rows: numpy.typing.NDArray[numpy.float32]) -> None:
@@ -948,6 +1016,13 @@ def open_store(location: str | bytes, create: bool = True) -> RunStore:
     Opens a run store.
     """
 
+def process_stage(
+    name: str | bytes, identity: str | bytes, command: collections.abc.Sequence[str | bytes], options: ProcessOptions
+) -> Stage:
+    """
+    A stage that runs a command for each item.
+    """
+
 def python_tokenizer(encode: typing.Any, special_tokens: typing.SupportsInt | typing.SupportsIndex) -> Tokenizer:
     """
     A tokenizer that calls encode(text) -> (ids, starts, ends, begins).
@@ -968,6 +1043,13 @@ def sentence_boundaries(
 ) -> numpy.typing.NDArray[numpy.int64]:
     """
     int64 array of the sentence boundaries of UAX #29, from 0 to the size of the text.
+    """
+
+def ssh_stage(
+    name: str | bytes, identity: str | bytes, commands: collections.abc.Sequence[str | bytes], options: SshOptions
+) -> Stage:
+    """
+    A stage that runs commands on the host that each item names.
     """
 
 def top_k(

@@ -220,7 +220,13 @@ Embedded Batcher::embed(std::span<const std::string_view> texts) {
   Session session(model_, stream, sink, distinct.texts);
   const int64_t workers =
       std::min(workers_, std::max<int64_t>(1, static_cast<int64_t>(distinct.texts.size())));
-  run_workers(workers, [&](int64_t) { session.work(); });
+  try {
+    run_workers(workers, [&](int64_t) { session.work(); });
+  } catch (...) {
+    if (cache_ != nullptr) cache_->flush();
+    throw;
+  }
+  if (cache_ != nullptr) cache_->flush();
 
   BatchStats stats = stream.stats();
   stats.duplicates += static_cast<int64_t>(distinct.copies.size());

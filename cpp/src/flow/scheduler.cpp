@@ -142,7 +142,8 @@ SlicePtr Runner::Engine::take_slice() {
 std::size_t Runner::Engine::slice_size(const StageState& state) const {
   const Stage& stage = *state.stage;
   if (stage.form() == Form::kBatch) return static_cast<std::size_t>(stage.policy.size);
-  if (stage.form() == Form::kFlatMap || stage.form() == Form::kGroup || stage.policy.timeout > 0) return 1;
+  if (stage.form() == Form::kFlatMap || stage.form() == Form::kGroup) return 1;
+  if (stage.policy.timeout > 0 || stage.policy.alone) return 1;
   if (state.unit_ns <= 0) return 1;
   const auto most = std::min<std::size_t>(kSlice, static_cast<std::size_t>(kSliceNs / state.unit_ns) + 1);
   if (state.unit_ns < kSerialNs) return most;

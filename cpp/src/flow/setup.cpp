@@ -13,6 +13,7 @@ Runner::Engine::Engine(const Pipeline& pipeline, std::shared_ptr<RunStore> store
   info.params = options_.params;
   info.config = options_.config;
   info.seed = options_.seed;
+  info.store = store_;
 }
 
 int Runner::Engine::stage_of(const std::string& name) const {

@@ -11,7 +11,9 @@ from headrace import _core
 from headrace._internal import codecs, effects, failures, given_codecs
 from headrace._internal.fingerprint import code_fingerprint
 from headrace._internal.glue import RunScope, StageGlue
+from headrace._internal.native import is_native
 from headrace._internal.reads import reads
+from headrace._internal.records import type_name
 from headrace.errors import ConfigurationError, WorkflowValidationError
 from headrace.stage import Stage, stage_name
 
@@ -36,16 +38,10 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def native_code(function: Any) -> str:
-    """What a native stage says it is made of, instead of Python code."""
-    return str(function.identity())
-
-
 def identity_of(pipeline: Pipeline, stage: Stage, scope: RunScope) -> str:
     """JSON of all that the identity of the stage's units is made of, beside their input."""
-    native = getattr(stage.function, "native", None)
-    if native is not None:
-        parts = {"code": native_code(stage.function)}
+    if is_native(stage.function):
+        parts = {"code": stage.function.identity()}  # type: ignore[attr-defined]
         touched = None
     else:
         parts = {"code": code_fingerprint(stage.function)}
@@ -75,22 +71,32 @@ def compile_pipeline(
 ) -> _core.Pipeline:
     """The C++ pipeline; without ``scope`` good for validation only."""
     compiled = _core.Pipeline(pipeline.name, pipeline.version)
-    known: dict[str, Any] = codecs.known_types(*(stage.function for stage in pipeline.stages.values()))
+    native = [stage.function for stage in pipeline.stages.values() if is_native(stage.function)]
+    known: dict[str, Any] = codecs.known_types(
+        *(stage.function for stage in pipeline.stages.values() if not is_native(stage.function))
+    )
+    known.update({type_name(cls): cls for function in native for cls in function.types})  # type: ignore[attr-defined]
     given = (given_codecs.codec_of(stage.policy.codec, stage.name) for stage in pipeline.stages.values())
     known.update({given_codecs.known_as(codec): codec for codec in given if codec is not None})
     if scope is not None:
         scope.known = known
     for stage in pipeline.stages.values():
         identity = identity_of(pipeline, stage, scope) if scope else "{}"
-        native = getattr(stage.function, "native", None)
-        if native is not None:
-            core: _core.Stage = native(stage.name, identity)
+        if is_native(stage.function):
+            core = _native_stage(stage, identity)
         else:
             run_scope = scope or RunScope(pipeline.name, {}, {}, 0)
             core = _python_stage(stage, identity, run_scope, known, executor, unchanged, wrap)
         _place(core, stage, on_error, executor)
         compiled.add(core)
     return compiled
+
+
+def _native_stage(stage: Stage, identity: str) -> _core.Stage:
+    native: Any = stage.function
+    native.check(stage)
+    core: _core.Stage = native.native(stage.name, identity)
+    return core
 
 
 def _python_stage(
@@ -134,12 +140,16 @@ def _place(core: _core.Stage, stage: Stage, on_error: str, executor: str) -> Non
     core.over, core.by, core.after = stage.over, stage.by, list(stage.after)
     policy, given = core.policy, stage.policy
     policy.timeout = 0.0 if given.timeout is None or stage.is_async else float(given.timeout)
-    if (given.isolation or ("process" if executor == "processes" else "thread")) == "process":
+    if is_native(stage.function):
+        if policy.timeout and core.keeps_timeout(policy.timeout):
+            policy.timeout = 0.0  # it ends its units itself
+    elif (given.isolation or ("process" if executor == "processes" else "thread")) == "process":
         policy.timeout = 0.0  # the process itself is killed at its deadline
     policy.trigger = getattr(_core.Trigger, given.trigger)
     policy.on_error = getattr(_core.OnError, given.on_error or on_error)
-    policy.workers = given.workers or 0
-    policy.size = stage.size
+    policy.workers = given.workers or policy.workers
+    if stage.form == "batch":
+        policy.size = stage.size
     policy.effect = given.effect
     policy.removes = stage.removed is not None
     policy.guarded = given.guard is not None

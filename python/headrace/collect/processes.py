@@ -70,19 +70,34 @@ def processes(
     them as they finish. A program that does not exist has the exit code 127. Raises ConfigurationError.
     """
     targets = list(commands)
+    limits = arguments.limits(workers, timeout, max_output, retry)
     stream = _core.collect_processes(
-        [_command(target) for target in targets],
-        limits=arguments.limits(workers, timeout, max_output, retry),
-        capacity=arguments.capacity(workers, iter),
+        [command_words(target) for target in targets],
+        process_options(limits, stdin, env, cwd, grace),
+        arguments.capacity(workers, iter),
+    )
+    return OutcomeIterator(stream, targets) if iter else in_order(stream, targets)
+
+
+def process_options(
+    limits: arguments.Limits,
+    stdin: bytes | str | None,
+    env: Mapping[str, str] | None,
+    cwd: str | os.PathLike[str] | None,
+    grace: float,
+) -> _core.ProcessOptions:
+    """The arguments of :func:`processes`, checked, as the core takes them. Raises ConfigurationError."""
+    return _core.ProcessOptions(
+        limits=limits,
         input=arguments.octets("stdin", stdin),
         env=None if env is None else [(_encoded("env", name), _encoded("env", value)) for name, value in env.items()],
         cwd=b"" if cwd is None else _encoded("cwd", cwd),
         grace=arguments.number("grace", grace),
     )
-    return OutcomeIterator(stream, targets) if iter else in_order(stream, targets)
 
 
-def _command(command: Any) -> list[bytes]:
+def command_words(command: Any) -> list[bytes]:
+    """The words of a command. Raises ConfigurationError where it is no list of strings."""
     if isinstance(command, (str, bytes)) or not isinstance(command, Sequence):
         raise ConfigurationError(
             f"command {command!r}: a command is a list of strings, never a shell line (['bgpq4', '-j', 'AS1'])"

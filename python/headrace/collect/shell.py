@@ -101,27 +101,53 @@ def ssh(
     they finish. Raises ConfigurationError where an argument is wrong; a host that is none has an outcome of its own.
     """
     targets = arguments.strings("hosts", hosts)
-    stream = _core.collect_ssh(
-        targets,
-        arguments.strings("command", [command] if isinstance(command, str) else command),
-        limits=arguments.limits(workers, timeout, max_output, retry),
-        capacity=arguments.capacity(workers, iter),
-        login=_core.SshLogin(
-            username=arguments.string("username", username),
-            port=max(0, min(arguments.whole("port", port), 65536)),
-            key_files=_key_files(key, password),
-            passphrase=_secret("passphrase", passphrase) or "",
-            agent_socket=_agent_socket(agent, key, password),
-            password=_secret("password", password),
-            known_hosts=_path("known_hosts", known_hosts),
-            accept_new=bool(accept_new),
-        ),
+    options = ssh_options(
+        command, arguments.limits(workers, timeout, max_output, retry), username, port, key, password, known_hosts,
+        passphrase, agent, accept_new, stdin, require_status, legacy,
+    )  # fmt: skip
+    stream = _core.collect_ssh(targets, commands_of(command), options, arguments.capacity(workers, iter))
+    return OutcomeIterator(stream, targets) if iter else in_order(stream, targets)
+
+
+def commands_of(command: str | Sequence[str]) -> list[str]:
+    """The commands of one session. Raises ConfigurationError."""
+    return arguments.strings("command", [command] if isinstance(command, str) else command)
+
+
+def ssh_options(
+    command: str | Sequence[str],
+    limits: arguments.Limits,
+    username: str,
+    port: int,
+    key: str | os.PathLike[str] | None,
+    password: Any,
+    known_hosts: str | os.PathLike[str],
+    passphrase: Any,
+    agent: bool | None,
+    accept_new: bool,
+    stdin: bytes | str | None,
+    require_status: bool,
+    legacy: bool,
+) -> _core.SshOptions:
+    """The arguments of :func:`ssh`, checked, as the core takes them. Raises ConfigurationError."""
+    login = _core.SshLogin(
+        username=arguments.string("username", username),
+        port=max(0, min(arguments.whole("port", port), 65536)),
+        key_files=_key_files(key, password),
+        passphrase=_secret("passphrase", passphrase) or "",
+        agent_socket=_agent_socket(agent, key, password),
+        password=_secret("password", password),
+        known_hosts=_path("known_hosts", known_hosts),
+        accept_new=bool(accept_new),
+    )
+    return _core.SshOptions(
+        limits=limits,
+        login=login,
         input=arguments.octets("stdin", stdin),
         require_status=bool(require_status),
         legacy=bool(legacy),
         list_commands=not isinstance(command, str),
     )
-    return OutcomeIterator(stream, targets) if iter else in_order(stream, targets)
 
 
 def _path(name: str, value: str | os.PathLike[str]) -> str:

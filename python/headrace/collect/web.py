@@ -82,8 +82,25 @@ def http(
     or with ``iter=True`` an iterator that yields them as they finish. Raises ConfigurationError.
     """
     targets = arguments.strings("urls", urls)
-    collector = _core.HttpCollector(
-        limits=arguments.limits(workers, timeout, max_output, retry),
+    limits = arguments.limits(workers, timeout, max_output, retry)
+    collector = _core.HttpCollector(http_options(limits, method, headers, body, rate, burst, max_retry_after, ca_file))
+    stream = collector.stream(targets, arguments.capacity(workers, iter))
+    return OutcomeIterator(stream, targets) if iter else in_order(stream, targets)
+
+
+def http_options(
+    limits: arguments.Limits,
+    method: str,
+    headers: Mapping[str, str] | None,
+    body: bytes | str | None,
+    rate: float | None,
+    burst: int,
+    max_retry_after: float,
+    ca_file: str | os.PathLike[str] | None,
+) -> _core.HttpOptions:
+    """The arguments of :func:`http`, checked, as the core takes them. Raises ConfigurationError."""
+    return _core.HttpOptions(
+        limits=limits,
         method=arguments.string("method", method),
         headers=_headers(headers),
         body=arguments.octets("body", body),
@@ -92,8 +109,6 @@ def http(
         max_retry_after=arguments.number("max_retry_after", max_retry_after),
         ca_file=_ca_file(ca_file),
     )
-    stream = collector.stream(targets, arguments.capacity(workers, iter))
-    return OutcomeIterator(stream, targets) if iter else in_order(stream, targets)
 
 
 def next_link(outcome: Outcome) -> str | None:
@@ -125,16 +140,8 @@ def pages(
     that was seen, or when there are more than ``max_pages``. The other arguments are those of :func:`http`.
     """
     arguments.string("url", url)
-    collector = _core.HttpCollector(
-        limits=arguments.limits(1, timeout, max_output, retry),
-        method="GET",
-        headers=_headers(headers),
-        body=None,
-        rate=0.0 if rate is None else arguments.number("rate", rate),
-        burst=1,
-        max_retry_after=arguments.number("max_retry_after", max_retry_after),
-        ca_file=_ca_file(ca_file),
-    )
+    limits = arguments.limits(1, timeout, max_output, retry)
+    collector = _core.HttpCollector(http_options(limits, "GET", headers, None, rate, 1, max_retry_after, ca_file))
     return _pages(collector, url, next_url, arguments.whole("max_pages", max_pages))
 
 

@@ -7,6 +7,7 @@ from headrace.embed.hashed import HashedEmbedder
 from headrace.embed.onnx import OnnxEmbedder, quantise_onnx
 from headrace.embed.protocol import Embedder, EmbeddingCache
 from headrace.embed.sentence_transformers import SentenceTransformersEmbedder
+from headrace.embed.stage import EmbedStage
 from headrace.embed.vectors import (
     dequantise_int8,
     l2_normalise,
@@ -21,6 +22,7 @@ __all__ = [
     "BM25",
     "BatchStats",
     "Batcher",
+    "EmbedStage",
     "Embedder",
     "EmbeddingCache",
     "HashedEmbedder",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -13,6 +14,8 @@ from headrace.errors import ConfigurationError, EmbeddingError
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
+
+    from headrace.store import Store
 
 __all__ = ["BatchStats", "Batcher", "cache_key", "estimate_tokens"]
 
@@ -51,7 +54,8 @@ class Batcher:
             first batches are timed to find the best one (on CPUs that is 256 to 512).
         max_batch: Texts in a batch at most.
         count_tokens: From a list of strings to the token count of each. None: the embedder's own, or an estimate.
-        cache: An :class:`EmbeddingCache` or a dict: rows of texts seen before. Needs a model id.
+        cache: Rows of texts seen before: a run store (its path, or what :func:`headrace.open_store` returns), an
+            :class:`EmbeddingCache`, or a dict. Needs a model id.
         window: Texts that wait to be sorted.
         on_error: ``raise`` an ``EmbeddingError`` when texts failed (after all others are done), or leave ``nan`` rows.
         workers: Batches in flight, each on a thread of its own. None: the embedder's own, or 1.
@@ -68,7 +72,7 @@ class Batcher:
         max_tokens: int | None = None,
         max_batch: int = 128,
         count_tokens: Callable[[list[str]], Sequence[int]] | None = None,
-        cache: EmbeddingCache | MutableMapping[str, Any] | None = None,
+        cache: EmbeddingCache | MutableMapping[str, Any] | Store | str | os.PathLike[str] | None = None,
         window: int = 1024,
         *,
         on_error: OnError = "raise",
@@ -76,28 +80,12 @@ class Batcher:
         model_id: str | None = None,
         dim: int | None = None,
     ) -> None:
-        model = embed.embed if hasattr(embed, "embed") else embed
-        if not callable(model):
-            raise ConfigurationError(f"embed must be an embedder or a function, not {type(embed).__name__}")
-        if count_tokens is not None and not callable(count_tokens):
-            raise ConfigurationError("count_tokens must be a function from a list of strings to a list of numbers")
-        if max_tokens is not None and max_tokens < 1:
-            raise ConfigurationError(f"max_tokens must be at least 1, or None to find the best: {max_tokens}")
-        own_counts = count_tokens is None and hasattr(embed, "count_tokens")
         self.on_error = _checked(on_error)
-        self._core = _core.Batcher(
-            embed=model,
-            count_tokens=getattr(embed, "count_tokens", None) if count_tokens is None else count_tokens,
-            interrupt=getattr(embed, "interrupt", None),
-            cache=None if cache is None else _many(cache),
-            max_tokens=max_tokens or 0,
-            max_batch=max_batch,
-            window=window,
-            workers=getattr(embed, "workers", 1) if workers is None else workers,
-            model_id=str(getattr(embed, "model_id", "") if model_id is None else model_id),
-            dim=int((getattr(embed, "dim", 0) if dim is None else dim) or 0),
-            max_text_tokens=int((getattr(embed, "max_tokens", 0) if own_counts else 0) or 0),
+        self.settings = settings_of(
+            embed, max_tokens, max_batch, count_tokens, window, workers=workers, model_id=model_id, dim=dim
         )
+        self.cache = cache
+        self._core = _core.Batcher(cache=core_cache(cache), **self.settings)
 
     def embed(self, texts: Iterable[str], on_error: OnError | None = None) -> NDArray[np.float32]:
         """One row for each text, in their order: float32 (n, dim), C-contiguous.
@@ -155,6 +143,40 @@ def _error(failed: list[tuple[int, BaseException, str]], total: int) -> Embeddin
     return error
 
 
+def settings_of(
+    embed: Any,
+    max_tokens: int | None,
+    max_batch: int,
+    count_tokens: Callable[[list[str]], Sequence[int]] | None,
+    window: int,
+    *,
+    workers: int | None,
+    model_id: str | None,
+    dim: int | None,
+) -> dict[str, Any]:
+    """The arguments of a :class:`Batcher`, checked, as the core takes them. Raises ConfigurationError."""
+    model = embed.embed if hasattr(embed, "embed") else embed
+    if not callable(model):
+        raise ConfigurationError(f"embed must be an embedder or a function, not {type(embed).__name__}")
+    if count_tokens is not None and not callable(count_tokens):
+        raise ConfigurationError("count_tokens must be a function from a list of strings to a list of numbers")
+    if max_tokens is not None and max_tokens < 1:
+        raise ConfigurationError(f"max_tokens must be at least 1, or None to find the best: {max_tokens}")
+    own_counts = count_tokens is None and hasattr(embed, "count_tokens")
+    return {
+        "embed": model,
+        "count_tokens": getattr(embed, "count_tokens", None) if count_tokens is None else count_tokens,
+        "interrupt": getattr(embed, "interrupt", None),
+        "max_tokens": max_tokens or 0,
+        "max_batch": max_batch,
+        "window": window,
+        "workers": getattr(embed, "workers", 1) if workers is None else workers,
+        "model_id": str(getattr(embed, "model_id", "") if model_id is None else model_id),
+        "dim": int((getattr(embed, "dim", 0) if dim is None else dim) or 0),
+        "max_text_tokens": int((getattr(embed, "max_tokens", 0) if own_counts else 0) or 0),
+    }
+
+
 class _Many:
     """A cache that is asked key by key, as the core wants it: many at a time."""
 
@@ -170,11 +192,18 @@ class _Many:
             self._put(key, row.copy())
 
 
-def _many(cache: Any) -> Any:
+def core_cache(cache: Any) -> Any:
+    """What the core takes for a cache: None, a run store, or an object with get_many and put_many."""
+    if cache is None:
+        return None
+    if isinstance(cache, (str, os.PathLike)) or isinstance(getattr(cache, "_core", None), _core.RunStore):
+        from headrace.store import as_store
+
+        return as_store(cache)._core
     if hasattr(cache, "get_many") and hasattr(cache, "put_many"):
         return cache
     if hasattr(cache, "get") and hasattr(cache, "put"):
         return _Many(cache.get, cache.put)
     if isinstance(cache, MutableMapping):
         return _Many(cache.get, cache.__setitem__)
-    raise ConfigurationError("cache must have get(key) and put(key, row), or be a dict")
+    raise ConfigurationError("cache must be a run store, a dict, or have get(key) and put(key, row)")

@@ -23,6 +23,8 @@ class EmbeddingCache {
   virtual ~EmbeddingCache() = default;
   virtual CachedRows get(std::span<const std::string> keys) = 0;
   virtual void put(std::span<const std::string> keys, const MatrixView& rows) = 0;
+  /// A list of texts is done, or given up: what put() has held back is kept now.
+  virtual void flush() {}
 };
 
 /// SHA-256 of the model id, a zero byte and the text, as 64 hexadecimal digits.

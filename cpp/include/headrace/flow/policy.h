@@ -37,6 +37,7 @@ struct StagePolicy {
   bool effect = false;   ///< changes the outside world: intent before, outcome after
   bool removes = false;  ///< has something to do for items that the source no longer has
   bool guarded = false;  ///< wants to see the record that its result would replace
+  bool alone = false;    ///< its units wait for others: each has a worker to itself
   bool serial = false;   ///< its short units gain nothing from a second thread (a Python callable)
 };
 

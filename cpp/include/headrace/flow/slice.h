@@ -12,6 +12,8 @@
 
 namespace headrace {
 
+class RunStore;
+
 /// One key of a space on its way through the stages. Shared by all units it is in; what is not atomic is set
 /// before the item is seen by a second thread.
 struct Item {
@@ -90,6 +92,7 @@ struct RunInfo {
   std::string config = "{}";
   std::int64_t seed = 0;
   CancelToken cancel;
+  std::shared_ptr<RunStore> store;  ///< for what a stage keeps from run to run: the embedding cache
 };
 
 /// Units that one worker runs in one go. Belongs to that worker while the stage runs.

@@ -37,6 +37,10 @@ class Stage {
   /// JSON of what the identity of its units is made of beside their input: version, code, configuration.
   virtual std::string identity() const { return "{}"; }
 
+  /// The policy's timeout, before the run: true where the stage ends its units itself after so many seconds,
+  /// so that no thread need be abandoned.
+  virtual bool keeps_timeout(double seconds);
+
   /// Fills slice.results, one a unit. A unit's own fault is a result; what it throws stops the run.
   virtual void run(const RunInfo& run, Slice& slice) = 0;
   /// Opens the items of a source. A step that others map over splits its value into items instead.
