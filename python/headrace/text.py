@@ -24,16 +24,18 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from headrace import _core
 from headrace._core import UNICODE_VERSION, Chunk, Chunks, sentence_boundaries
 from headrace._internal import tokenizers as _tokenizers
+from headrace._internal.native import NativeStage, digest
 from headrace.errors import ConfigurationError
 
 __all__ = [
     "UNICODE_VERSION",
     "Chunk",
+    "ChunkStage",
     "Chunks",
     "MarkdownChunker",
     "RecursiveChunker",
@@ -210,3 +212,40 @@ class TokenChunker(_core.TokenChunker):
         if tokenizer is None:
             raise ConfigurationError("TokenChunker needs a tokenizer: give tokenizer=")
         super().__init__(_checked(size, overlap, unit, tokenizer, prefix=prefix, stable=stable))
+
+
+class ChunkStage(NativeStage):
+    """Cuts the text of every item into chunks, with no line of Python run.
+
+    ``chunks = pipe.flat_map(hr.text.ChunkStage(hr.text.MarkdownChunker, size=1000), over=documents)``: an item's value
+    is a text, or a mapping or object with a field ``text``. Its children, numbered "0", "1", ..., are dicts with
+    ``text``, ``start`` and ``end`` (code points) and, of Markdown, ``heading_path``.
+
+    ``chunker``: a class of this module; ``settings`` are its arguments. ``name`` is the stage's, unless the decorator
+    is given one. Raises ConfigurationError.
+    """
+
+    forms: ClassVar[tuple[str, ...]] = ("flat_map",)
+
+    def __init__(self, chunker: Any, *, field: str = "text", name: str = "chunks", **settings: Any) -> None:
+        super().__init__(name)
+        if not (isinstance(chunker, type) and issubclass(chunker, _core.Chunker)):
+            raise ConfigurationError(f"chunker must be a class such as hr.text.RecursiveChunker, not {chunker!r}")
+        if not isinstance(field, str) or not field:
+            raise ConfigurationError(f"field must be a string, not {field!r}")
+        self._chunker: Any = chunker(**settings)
+        self._field = field
+        tokenizer = settings.pop("tokenizer", None)
+        vocabulary = None if tokenizer is None else _tokenizers.fingerprint(Tokenizer.of(tokenizer)._core)
+        self._identity = digest(
+            "chunks", chunker=chunker.__qualname__, unicode=UNICODE_VERSION, field=field, settings=settings,
+            tokenizer=vocabulary,
+        )  # fmt: skip
+
+    def native(self, name: str, identity: str) -> _core.Stage:
+        """The stage as the core runs it."""
+        return _core.chunk_stage(name, identity, self._chunker, self._field)
+
+    def identity(self) -> str:
+        """The chunker's class and settings, what its tokenizer makes of some probes, and the field."""
+        return self._identity

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from table import Row
 
@@ -52,6 +53,7 @@ def run(quick: bool) -> list[Row]:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         rows += ssh_rows(Path(folder), rounds)
+        rows += [faulty_row(Path(folder)), *stage_rows(Path(folder), rounds)]
     rows += process_rows(rounds, 300 if quick else 1000)
     rows += http_rows(rounds, 200 if quick else 500)
     rows += leak_rows(1000 if quick else 10_000)
@@ -140,6 +142,53 @@ def ssh_rows(folder: Path, rounds: int) -> list[Row]:
             if latency == 0:
                 rows.append(Row("collect", f"{what}: own CPU a host", ours[1], "ms", "<= 1.1", peer, cpu))
     return rows
+
+
+def faulty_row(folder: Path) -> Row:
+    """Ten targets: refused, silent, another host key, hanging and dripping output, and five good ones; 5 s each."""
+    place = folder / "faults"
+    place.mkdir()
+    with Farm(place) as farm:
+        known = [line for line in farm.known_hosts.read_text().splitlines() if not line.startswith("[127.0.1.7]")]
+        (place / "others").write_text("\n".join(known))
+        bad = ["127.0.1.250:9", farm.fault("silent"), f"127.0.1.7:{farm.port}", farm.fault("hang"), farm.fault("drip")]
+        login = {"username": farm.username, "key": farm.key, "known_hosts": place / "others"}
+        begun = time.perf_counter()
+        outcomes = hr.collect.ssh(bad + farm.hosts(5), "show config", timeout=5, **login)
+        wall = time.perf_counter() - begun
+    kinds = [outcome.error_type for outcome in outcomes]
+    assert kinds == ["unreachable", "timeout", "host_key", "timeout", "timeout", *[None] * 5], kinds
+    return Row("collect", "ten targets, five of them faulty, 5 s each: wall", wall, "s", "<= 5.3")
+
+
+def stage_rows(folder: Path, rounds: int) -> list[Row]:
+    """The same work as a stage, with a durable record of each answer, and as a call."""
+
+    def stage(kind: Any, values: list[Any]) -> int:
+        pipe = hr.Pipeline("bench")
+        pipe.step(lambda ctx: {str(n): value for n, value in enumerate(values)}, name="targets")
+        pipe.map(kind, over="targets", name="asked")
+        return len(pipe.run(store=folder / "stages.db", fresh=True).results("asked"))
+
+    place = folder / "stages"
+    place.mkdir()
+    with Farm(place) as farm:
+        login = {"username": farm.username, "key": farm.key, "known_hosts": farm.known_hosts}
+        work = {
+            "ours": lambda: stage(hr.collect.SshStage("show config", **login), farm.hosts(200)),
+            "call": lambda: sum(o.ok for o in hr.collect.ssh(farm.hosts(200), "show config", **login)),
+        }
+        ssh = measure(work, 200, rounds)
+    work = {
+        "ours": lambda: stage(hr.collect.ProcessStage(["/bin/true"]), list(range(300))),
+        "call": lambda: sum(o.ok for o in hr.collect.processes([["/bin/true"]] * 300)),
+    }
+    processes = measure(work, 300, rounds)
+    return [
+        Row("collect", "200 hosts x 50 KB as SshStage: wall", ssh["ours"][0], "s", "", "ssh()", ssh["call"][0]),
+        Row("collect", "300 processes as ProcessStage", 300 / processes["ours"][0], "/s", "", "processes()",
+            300 / processes["call"][0]),
+    ]  # fmt: skip
 
 
 def process_rows(rounds: int, count: int) -> list[Row]:

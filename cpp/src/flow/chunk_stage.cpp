@@ -9,12 +9,12 @@ namespace headrace {
 
 namespace {
 
-/// Position in bytes of a code point, going on from an earlier one.
-class Bytes {
+/// From code points to bytes, going on from where it was.
+class Cursor {
  public:
-  explicit Bytes(std::string_view utf8) : utf8_(utf8) {}
-  std::size_t of(std::int64_t point) {
-    if (point < point_) point_ = 0, at_ = 0;  // an overlap goes back
+  explicit Cursor(std::string_view utf8) : utf8_(utf8) {}
+  std::size_t byte(std::int64_t point) {
+    if (point < point_) point_ = 0, at_ = 0;
     for (; point_ < point; ++point_) {
       ++at_;
       while (at_ < utf8_.size() && (static_cast<unsigned char>(utf8_[at_]) & 0xC0) == 0x80) ++at_;
@@ -28,6 +28,25 @@ class Bytes {
   std::size_t at_ = 0;
 };
 
+std::vector<std::string> titles_of(const text::ChunkList& list, const std::string& text) {
+  std::vector<std::string> titles;
+  Cursor cursor(text);
+  for (const text::Heading& heading : list.headings) {
+    const std::size_t begin = cursor.byte(heading.title.start);
+    titles.push_back(text.substr(begin, cursor.byte(heading.title.end) - begin));
+  }
+  return titles;
+}
+
+/// The headings that one stands under, and itself, from the outermost on.
+std::vector<std::string> path_to(const text::ChunkList& list, std::int64_t heading,
+                                 const std::vector<std::string>& titles) {
+  std::vector<std::string> path;
+  for (; heading >= 0; heading = list.headings[static_cast<std::size_t>(heading)].parent)
+    path.insert(path.begin(), titles[static_cast<std::size_t>(heading)]);
+  return path;
+}
+
 }  // namespace
 
 ChunkStage::ChunkStage(std::string name, std::string identity, std::shared_ptr<const text::Chunker> chunker,
@@ -38,15 +57,19 @@ ChunkStage::ChunkStage(std::string name, std::string identity, std::shared_ptr<c
       field_(std::move(field)) {}
 
 std::vector<Emitted> ChunkStage::chunks(const std::string& text) const {
+  const text::ChunkList list = chunker_->chunk(std::string_view(text));
+  const std::vector<std::string> titles = titles_of(list, text);
   std::vector<Emitted> children;
-  Bytes starts(text);
-  Bytes ends(text);
-  for (const text::Span& span : chunker_->chunk(std::string_view(text)).spans) {
-    const std::size_t begin = starts.of(span.start);
-    const nlohmann::json value = {
-        {"text", text.substr(begin, ends.of(span.end) - begin)}, {"start", span.start}, {"end", span.end}};
-    children.push_back({"\"" + std::to_string(children.size()) + "\"",
-                        headrace::Value::json(native::to_text(value)), std::nullopt, nullptr});
+  Cursor starts(text);
+  Cursor ends(text);
+  for (std::size_t i = 0; i < list.spans.size(); ++i) {
+    const text::Span& span = list.spans[i];
+    const std::size_t begin = starts.byte(span.start);
+    nlohmann::json value = {
+        {"text", text.substr(begin, ends.byte(span.end) - begin)}, {"start", span.start}, {"end", span.end}};
+    if (!list.notes.empty()) value["heading_path"] = path_to(list, list.notes[i].heading, titles);
+    children.push_back({"\"" + std::to_string(i) + "\"", headrace::Value::json(native::to_text(value)),
+                        std::nullopt, nullptr});
   }
   return children;
 }

@@ -28,6 +28,11 @@ _PROBES = (
 )
 
 
+def fingerprint(tokenizer: _core.Tokenizer) -> list[Any]:
+    """What tells a tokenizer from others: its ids for a few texts."""
+    return [tokenizer.special_tokens, *(tokenizer.encode(probe)[0].tolist() for probe in _PROBES)]
+
+
 def from_file(path: str | os.PathLike[str]) -> tuple[_core.Tokenizer, str]:
     """The tokenizer of a tokenizer.json (or of the folder it lies in), and why it is not native (else empty)."""
     file = Path(path)

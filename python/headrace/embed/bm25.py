@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headrace import _core
-from headrace.embed import files
-from headrace.errors import ConfigurationError
+from headrace.embed.fitted import Fitted
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 __all__ = ["BM25", "SparseRows"]
-
-_FIT_SLICE = 1024  # texts handed to the core at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +37,7 @@ class SparseRows:
         return (self[row] for row in range(len(self)))
 
 
-class BM25:
+class BM25(Fitted):
     """BM25 as sparse vectors: the dot product of a query's and a document's vector is the BM25 score.
 
     An index is the 32-bit hash of a word (case and accents don't matter), so there is no vocabulary to keep. A
@@ -59,18 +54,10 @@ class BM25:
         ConfigurationError: A setting is out of range.
     """
 
+    _core_class = _core.BM25
+
     def __init__(self, k1: float = 1.2, b: float = 0.75, average_length: float = 128) -> None:
-        self._core = _core.BM25(k1, b, average_length)
-
-    @property
-    def model_id(self) -> str:
-        """Changes with everything that changes a document's vector."""
-        return self._core.model_id
-
-    @property
-    def documents(self) -> int:
-        """How many texts it was fitted on."""
-        return self._core.documents
+        self._core: _core.BM25 = _core.BM25(k1, b, average_length)
 
     @property
     def average_length(self) -> float:
@@ -79,14 +66,7 @@ class BM25:
 
     def fit(self, texts: Iterable[str]) -> BM25:
         """Take document frequencies and average length from these texts (any iterable); returns itself."""
-        if isinstance(texts, (str, bytes)):
-            raise ConfigurationError("texts must be a list of strings, not a single one: write [text]")
-        self._core.begin_fit()
-        source = iter(texts)
-        while part := list(itertools.islice(source, _FIT_SLICE)):
-            self._core.add(part)
-        self._core.end_fit()
-        return self
+        return self._fit(texts)
 
     def embed_documents(self, texts: Sequence[str]) -> SparseRows:
         """Vectors to store."""
@@ -95,31 +75,6 @@ class BM25:
     def embed_queries(self, texts: Sequence[str]) -> SparseRows:
         """Vectors to search with."""
         return SparseRows(*self._core.embed_queries(texts))
-
-    def state(self) -> bytes:
-        """Settings and frequencies as bytes: a line of JSON, the counts, a checksum."""
-        return self._core.state()
-
-    @classmethod
-    def from_state(cls, state: bytes) -> BM25:
-        """The model whose :meth:`state` this is.
-
-        Raises:
-            ConfigurationError: These bytes are something else, or of another version of the algorithm.
-            CheckpointCorruptionError: The bytes are damaged.
-        """
-        model = cls.__new__(cls)
-        model._core = _core.BM25.from_state(state)
-        return model
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write :meth:`state` to a file (0600), whole or not at all."""
-        files.write_private(path, self.state())
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> BM25:
-        """The model that :meth:`save` wrote."""
-        return cls.from_state(files.read(path))
 
     def __repr__(self) -> str:
         fitted = f"fitted on {self.documents} texts" if self.documents else "unfitted"

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from headrace import _core
-from headrace.embed import files
-from headrace.errors import ConfigurationError
+from headrace.embed.fitted import Fitted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,10 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["HashedEmbedder"]
 
-_FIT_SLICE = 1024  # texts handed to the core at a time: a generator of any length needs bounded memory
 
-
-class HashedEmbedder:
+class HashedEmbedder(Fitted):
     """Words, runs of words and characters inside words, hashed with signs into ``dim`` columns.
 
     Deterministic, offline, the same on every machine, tens of megabytes a second a core. It finds texts that
@@ -41,6 +36,7 @@ class HashedEmbedder:
         ConfigurationError: A setting is out of range.
     """
 
+    _core_class = _core.HashedEmbedder
     #: A text's vector never depends on the texts beside it.
     batch_invariant = True
     #: There is no limit.
@@ -54,7 +50,7 @@ class HashedEmbedder:
         char_ngrams: tuple[int, int] | None = (4, 6),
         char_share: float = 0.9,
     ) -> None:
-        self._core = _core.HashedEmbedder(
+        self._core: _core.HashedEmbedder = _core.HashedEmbedder(
             dim=dim, word_ngrams=word_ngrams, char_ngrams=char_ngrams, char_share=char_share
         )
 
@@ -63,29 +59,12 @@ class HashedEmbedder:
         """Columns of the vectors."""
         return self._core.dim
 
-    @property
-    def model_id(self) -> str:
-        """Changes with everything that changes a vector: settings, idf, version of the algorithm."""
-        return self._core.model_id
-
-    @property
-    def documents(self) -> int:
-        """How many texts the idf was taken from; 0 when unfitted."""
-        return self._core.documents
-
     def fit(self, texts: Iterable[str], threads: int = 0) -> HashedEmbedder:
         """Take the idf from these texts (any iterable, read once), replacing what was fitted before.
 
         Not to be called while other threads embed. Returns the embedder itself.
         """
-        if isinstance(texts, (str, bytes)):
-            raise ConfigurationError("texts must be a list of strings, not a single one: write [text]")
-        self._core.begin_fit()
-        source = iter(texts)
-        while part := list(itertools.islice(source, _FIT_SLICE)):
-            self._core.add(part, threads)
-        self._core.end_fit()
-        return self
+        return self._fit(texts, threads)
 
     def embed(self, texts: Sequence[str], threads: int = 1) -> NDArray[np.float32]:
         """One row of length 1 for each text: float32 (n, dim), C-contiguous. A text without a word: zeros.
@@ -99,31 +78,6 @@ class HashedEmbedder:
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Words of each text."""
         return self._core.count_tokens(texts)
-
-    def state(self) -> bytes:
-        """Settings and idf as bytes: a line of JSON, the counts, a checksum."""
-        return self._core.state()
-
-    @classmethod
-    def from_state(cls, state: bytes) -> HashedEmbedder:
-        """The embedder whose :meth:`state` this is.
-
-        Raises:
-            ConfigurationError: These bytes are something else, or of another version of the algorithm.
-            CheckpointCorruptionError: The bytes are damaged.
-        """
-        embedder = cls.__new__(cls)
-        embedder._core = _core.HashedEmbedder.from_state(state)
-        return embedder
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write :meth:`state` to a file (0600), whole or not at all."""
-        files.write_private(path, self.state())
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> HashedEmbedder:
-        """The embedder that :meth:`save` wrote."""
-        return cls.from_state(files.read(path))
 
     def __repr__(self) -> str:
         fitted = f"fitted on {self.documents} texts" if self.documents else "unfitted"

@@ -9,7 +9,7 @@
 namespace headrace {
 
 /// Cuts the text of every item into chunks: a flat_map stage. A child is a mapping of `text`, `start` and
-/// `end` (code points of the item's text), its key the number of the chunk.
+/// `end` (code points of the item's text) and, of Markdown, `heading_path`; its key is the chunk's number.
 class ChunkStage final : public Stage {
  public:
   /// `field`: of values that are mappings or objects, where their text is.
