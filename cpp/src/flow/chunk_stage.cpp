@@ -68,7 +68,7 @@ std::vector<Emitted> ChunkStage::chunks(const std::string& text) const {
     nlohmann::json value = {
         {"text", text.substr(begin, ends.byte(span.end) - begin)}, {"start", span.start}, {"end", span.end}};
     if (!list.notes.empty()) value["heading_path"] = path_to(list, list.notes[i].heading, titles);
-    children.push_back({"\"" + std::to_string(i) + "\"", headrace::Value::json(native::to_text(value)),
+    children.push_back({native::to_text(std::to_string(i)), headrace::Value::json(native::to_text(value)),
                         std::nullopt, nullptr});
   }
   return children;
