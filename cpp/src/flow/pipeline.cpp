@@ -30,9 +30,6 @@ double RetryPolicy::delay_before(int attempt, double draw) const noexcept {
   return std::min(wait, max_delay) * (1 + jitter * draw);
 }
 
-bool Stage::keeps_timeout(double) {
-  return false;
-}
 std::unique_ptr<SourceStream> Stage::open(const RunInfo&) {
   throw WorkflowValidationError("stage '" + name_ + "' is not a source");
 }

@@ -1,0 +1,9 @@
+#include "headrace/flow/stage.h"
+
+namespace headrace {
+
+bool Stage::keeps_timeout(double) {
+  return false;
+}
+
+}  // namespace headrace
