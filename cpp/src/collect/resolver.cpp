@@ -60,15 +60,17 @@ class Resolver::Mailbox {
   int fd() const { return event_.get(); }
 
   void put(const std::string& host, Resolved resolved) {
-    const std::lock_guard lock(mutex_);
-    answers_[host] = std::move(resolved);
+    {
+      const std::lock_guard lock(mutex_);
+      answers_[host] = std::move(resolved);
+    }
     const uint64_t one = 1;
     (void)!::write(event_.get(), &one, sizeof one);
   }
   std::map<std::string, Resolved> take() {
-    const std::lock_guard lock(mutex_);
-    uint64_t count = 0;
+    uint64_t count = 0;  // read first: an answer that comes meanwhile wakes again
     (void)!::read(event_.get(), &count, sizeof count);
+    const std::lock_guard lock(mutex_);
     return std::exchange(answers_, {});
   }
 

@@ -19,9 +19,9 @@ class OutcomeStream::Queue : public OutcomeSink {
     const std::lock_guard lock(stream_.mutex_);
     return stream_.waiting_.size() < stream_.capacity_;
   }
-  void set_waker(std::function<void()> waker) override {
+  void set_waker(const std::function<void()>& waker) override {
     const std::lock_guard lock(stream_.mutex_);
-    stream_.waker_ = std::move(waker);
+    stream_.waker_ = waker;
   }
 
  private:

@@ -16,12 +16,13 @@ bool is_finite(const float* values, int64_t count) {
 
 BatchFailure describe_failure(const std::string& where) {
   const std::exception_ptr error = std::current_exception();
-  std::string what = "unknown error";
+  std::string what;
   try {
     std::rethrow_exception(error);
   } catch (const std::exception& exception) {
     what = exception.what();
-  } catch (...) {  // not one of ours: it has no message
+  } catch (...) {
+    what = "unknown error";  // not one of ours: it has no message
   }
   return {error, where + ": " + what.substr(0, what.find('\n'))};
 }

@@ -17,7 +17,7 @@ class OutcomeSink {
   virtual bool has_room() const { return true; }
   /// Gives the sink a function, callable from any thread, that makes the collector ask has_room() again.
   /// An empty function takes it back.
-  virtual void set_waker(std::function<void()> waker) {}
+  virtual void set_waker(const std::function<void()>& waker) {}
 };
 
 /// A sink that calls a function.
