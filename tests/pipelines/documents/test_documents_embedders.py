@@ -1,6 +1,7 @@
 """Other embedders than the default one: their limits hold, and what goes wrong with them costs nothing."""
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -82,6 +83,19 @@ def test_a_server(shelf: Shelf, server: EmbeddingsServer) -> None:
     assert shelf.search("sirene", embedder=name, embedder_options={"prefix": "passage: "})
     with pytest.raises(hr.ConfigurationError, match="was made with another embedder"):
         shelf.search("sirene", embedder=name)
+
+
+def test_a_text_is_embedded_once_whatever_document_or_run_it_is_in(shelf: Shelf, server: EmbeddingsServer) -> None:
+    name = f"{server.url}#small"
+    shelf.run(embedder=name)
+    asked = len(server.bodies)
+    first = next(path for path in sorted(shelf.folder.rglob("*.md")))
+    shutil.copy(first, first.with_name("A copy.md"))  # a new document of known texts
+    done = shelf.run(embedder=name, vectors=f"{shelf.vectors}-new", name="another source")  # and a run that knows none
+    assert done.counts["executed"] == 9
+    assert len(shelf.stored()) == 8
+    assert len(server.bodies) == asked + 1  # for the number of dimensions
+    assert hr.open_store(shelf.store).verify() == []
 
 
 def test_a_text_that_the_server_refuses_is_a_dead_letter(shelf: Shelf, server: EmbeddingsServer) -> None:

@@ -25,7 +25,6 @@ KEY_VARIABLE = "HEADRACE_EMBEDDER_KEY"
 _HASHED = re.compile(r"hashed(?::(\d+))?")
 _SERVER = re.compile(r"(https?://[^#\s]+)#(\S+)")
 _KNOWN = "hashed, hashed:DIM, onnx:FOLDER, sentence-transformers:NAME or http(s)://host/v1#MODEL"
-_REMEMBERED = 4096  # rows kept while a batch is tried again in halves
 
 
 def open_embedder(
@@ -101,18 +100,19 @@ class BatchedEmbedder:
     """An embedder as the stage ``embed`` uses it: batched, stopped with the run, and not asked again once it is down.
 
     ``on_down`` is called when nothing can be embedded any more: a wrong key, or a server that wants to be left alone.
-    A native embedder that is the same in every batch is called as it is; any other one through a ``Batcher``.
+    A native embedder that is the same in every batch is called as it is: it is quicker than any look-up. Any other one
+    goes through a ``Batcher`` whose rows are kept in the run store: what was embedded once is not embedded again, in
+    whatever document or run, and a batch that a kill cut off goes on where it was.
     """
 
-    def __init__(self, embedder: Embedder) -> None:
+    def __init__(self, embedder: Embedder, store: str) -> None:
         from headrace.embed import Batcher
 
         self._embedder = _Breaker(embedder)
         self.on_down: Callable[[], None] = lambda: None
-        self._rows: dict[str, Any] = {}
         self._embed: Callable[[Sequence[str]], NDArray[np.float32]] = embedder.embed
         if not embedder.batch_invariant:
-            self._embed = Batcher(self._embedder, cache=self._rows).embed
+            self._embed = Batcher(self._embedder, cache=store).embed
 
     @property
     def down(self) -> Exception | None:
@@ -128,8 +128,6 @@ class BatchedEmbedder:
         """
         if self.down is not None:
             raise self.down
-        if len(self._rows) > _REMEMBERED:
-            self._rows.clear()
         try:
             with self._interrupted_by(cancelled):
                 return self._embed(texts)

@@ -78,7 +78,7 @@ def build(
     seconds: dict[str, float] = {}
     pipe = hr.Pipeline(settings.pipeline_name(source))
     chunking = Chunking(settings.chunk_size, settings.chunk_overlap, embedder)
-    batched = BatchedEmbedder(embedder)
+    batched = BatchedEmbedder(embedder, settings.store)
     listener = _Listener(on_document)
     guard = None if settings.max_shrink is None else hr.Guard(max_shrink=settings.max_shrink)
 
