@@ -199,8 +199,7 @@ class WordPieceRun {
     const auto by_rank = [](const Mark& a, const Mark& b) { return a.rank < b.rank; };
     if (!std::is_sorted(run.begin(), run.end(), by_rank)) {
       std::stable_sort(run.begin(), run.end(), by_rank);
-      sorted_begin_ = begin;
-      sorted_end_ = i;
+      note_sorted(begin, i);
     }
     auto place = places.begin();
     int64_t last = begin;
@@ -229,8 +228,20 @@ class WordPieceRun {
     out_.begins.push(in_sorted_run(start) ? uint8_t{0} : begins);
   }
 
+  // All such runs that the current word may stand in.
+  void note_sorted(int64_t begin, int64_t end) {
+    if (length_ == 0) sorted_.clear();
+    sorted_.emplace_back(begin, end);
+    sorted_begin_ = sorted_.front().first;
+    sorted_end_ = end;
+  }
+
   // A cut there would part marks that were sorted together.
-  bool in_sorted_run(int64_t position) const { return position > sorted_begin_ && position < sorted_end_; }
+  bool in_sorted_run(int64_t position) const {
+    if (position <= sorted_begin_ || position >= sorted_end_) return false;
+    return std::any_of(sorted_.begin(), sorted_.end(),
+                       [&](const auto& run) { return position > run.first && position < run.second; });
+  }
 
   // Ends the current word.
   void flush() {
@@ -362,8 +373,10 @@ class WordPieceRun {
   std::vector<uint8_t> ends_;      // of the pieces, in symbols
   int64_t segment_ = 0;            // where the text behind the last added token begins
   int64_t length_ = 0;
-  uint64_t hash_ = 0;         // of the current word
-  int64_t sorted_begin_ = 0;  // the last run of marks that NFD put into another order
+  uint64_t hash_ = 0;  // of the current word
+  // Runs of marks that NFD put into another order: the last ones, and where they begin and end together.
+  std::vector<std::pair<int64_t, int64_t>> sorted_;
+  int64_t sorted_begin_ = 0;
   int64_t sorted_end_ = 0;
   int32_t last_ = 0;  // position of the word's last character
 };
