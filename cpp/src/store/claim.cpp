@@ -1,5 +1,7 @@
 // Starting, continuing and ending runs: who owns a pipeline, and where its records are.
+#include <chrono>
 #include <random>
+#include <thread>
 
 #include "headrace/base/error.h"
 #include "schema.h"
@@ -21,6 +23,9 @@ std::string new_run_id(std::int64_t now_ms) {
   return std::string(stamp) + "-" + to_hex(std::string_view(reinterpret_cast<const char*>(&bits), 4));
 }
 
+constexpr int kOrphanWaits = 200;
+constexpr std::chrono::milliseconds kOrphanWait{10};
+
 bool unfinished(const std::string& status) {
   return status == "running" || status == "cancelled" || status == "failed";
 }
@@ -36,8 +41,20 @@ std::int64_t SqliteStore::pipeline_id(const std::string& name) {
   return id;
 }
 
+bool SqliteStore::owner_died(std::int64_t pipeline) {
+  Statement find = db_.prepare(
+      "SELECT boot_id, pid, start_ticks FROM run WHERE pipeline=?1 AND status='running' ORDER BY number DESC "
+      "LIMIT 1");
+  return find.bind(1, pipeline).step() && !env_.alive({find.text(0), find.integer(1), find.integer(2)});
+}
+
 std::unique_ptr<Lease> SqliteStore::take_lease(const RunSpec& spec, std::int64_t pipeline) {
   auto lease = env_.try_lease(lease_path(), pipeline);
+  // A child that was just being forked when its owner died still has to close its copy of the lock.
+  for (int i = 0; !lease && i < kOrphanWaits && owner_died(pipeline); ++i) {
+    std::this_thread::sleep_for(kOrphanWait);
+    lease = env_.try_lease(lease_path(), pipeline);
+  }
   if (lease) return lease;
   Statement find = db_.prepare("SELECT id, pid FROM run WHERE pipeline=?1 ORDER BY number DESC LIMIT 1");
   std::string who = "another process";

@@ -51,6 +51,7 @@ class SqliteStore final : public RunStore {
 
   // claim.cpp
   std::int64_t pipeline_id(const std::string& name);
+  bool owner_died(std::int64_t pipeline);
   std::unique_ptr<Lease> take_lease(const RunSpec& spec, std::int64_t pipeline);
   void start_or_resume(const RunSpec& spec, Claim& claim);
   void register_stages(const RunSpec& spec, Claim& claim);
