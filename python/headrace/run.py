@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +32,8 @@ T = TypeVar("T")
 LOG = logging.getLogger("headrace.engine")
 """Starts, retries, dead letters and ends of runs, a line each. Silent until the program sets up logging."""
 LOG.addHandler(logging.NullHandler())
+PATIENCE = 0.5
+"""Seconds after Ctrl-C until the user is told what is waited for."""
 _LEVELS = {2: logging.INFO, 3: logging.WARNING, 4: logging.ERROR}
 
 
@@ -128,7 +131,7 @@ class Run:
             except KeyboardInterrupt:
                 self._interrupted()
                 show()
-                raise Interrupted from None
+                raise _stopped() from None
             finally:
                 self.release()
             show()
@@ -170,11 +173,18 @@ class Run:
     def _interrupted(self) -> None:
         self._runner.cancel("interrupted")
         try:
+            if not self._runner.wait(PATIENCE):
+                print(f"stopping: {self._at_work()}; Ctrl-C again stops at once", file=sys.stderr)  # noqa: T201
             while not self._runner.wait(0.05):
                 pass
         except KeyboardInterrupt:
             self._runner.abandon()
             self._runner.wait(2.0)
+
+    def _at_work(self) -> str:
+        """What a run that stops still waits for."""
+        working = [stage.name for stage in self.stages if stage.status is Status.RUNNING]
+        return f"waiting for the units in work ({', '.join(working)})" if working else "waiting for the journal"
 
     def _raise(self) -> None:
         try:
@@ -213,15 +223,15 @@ class Run:
         return run_view(self)
 
 
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C or the notebook's stop button, with the run stopped cleanly. A notebook shows a line, not where it was."""
+def _stopped() -> KeyboardInterrupt:
+    """Ctrl-C or the notebook's stop button, with the run stopped cleanly.
 
-    def __str__(self) -> str:
-        return "stopped: what had finished is recorded, the same cell or command goes on from there"
-
-    def _render_traceback_(self) -> list[str]:
-        """What IPython shows in the place of a traceback."""
-        return [f"KeyboardInterrupt: {self}"]
+    Exactly KeyboardInterrupt: Python dies of SIGINT by no class that is derived from it, and a shell's loop goes on.
+    """
+    stopped = KeyboardInterrupt("stopped: what had finished is recorded, the same cell or command goes on from there")
+    # IPython shows this in the place of a traceback.
+    stopped._render_traceback_ = lambda: [f"KeyboardInterrupt: {stopped}"]  # type: ignore[attr-defined]
+    return stopped
 
 
 def _roots(key: Key) -> set[Key]:
@@ -319,6 +329,7 @@ def _connect(scope: RunScope, state: world_state.WorldState, run: Run, core: _co
     scope.recall = lambda key: opened.recall(name, key)
     scope.remember = lambda key, value: opened.remember(core, name, key, value)
     scope.approved = lambda stage, key: opened.approved(name, stage, key)
+    scope.location = opened.location
     scope.run_id = lambda: _alive(runner_of).id
     state.run_number = lambda: _alive(runner_of).number
 

@@ -104,7 +104,8 @@ def test_a_clock_that_goes_back_at_every_look(tmp_path: Path, reference: tuple[o
     store, log = tmp_path / "runs.db", tmp_path / "log"
     back = {"HEADRACE_CLOCK_BACK_MS": "10000"}
     pid = rig.in_child(lambda: rig.work(store, log, 0.01), **back)
-    time.sleep(0.3)
+    while len(rig.executions(log)) < 10:
+        time.sleep(0.002)
     os.kill(pid, signal.SIGKILL)
     rig.wait(pid)
 

@@ -117,6 +117,7 @@ def test_a_log_file_tells_the_story(folder: Path) -> None:
         (["run", "two.py"], "two.py makes 2 pipelines (a, b): choose one with --pipeline"),
         (["run", "wrong.py"], "wrong.py, line 1: "),
         (["run", "missing.py"], "missing.py can't be imported: No module named 'no_such_module'"),
+        (["run", "raises.py"], "raises.py, line 2: ZeroDivisionError: division by zero"),
         (["run", "words.py", "--log", "none/x.log"], "the log none/x.log can't be written: No such file"),
         (["serve", "--store", "none.db"], "none.db"),
     ],
@@ -125,6 +126,7 @@ def test_wrong_usage_is_one_line_and_a_code(folder: Path, arguments: list[str], 
     (folder / "empty.py").write_text("")
     (folder / "two.py").write_text("import headrace as hr\na, b = hr.Pipeline('a'), hr.Pipeline('b')\n")
     (folder / "wrong.py").write_text("def\n")
+    (folder / "raises.py").write_text("x = 0\n1 / x\n")
     (folder / "missing.py").write_text("import no_such_module\n")
     code, out, err = headrace(folder, *arguments)
     assert out == ""

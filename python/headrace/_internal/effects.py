@@ -93,9 +93,15 @@ def _size(answer: Any) -> int | None:
     return len(answer) if hasattr(answer, "__len__") and not isinstance(answer, (str, bytes)) else None
 
 
+def _where(scope: RunScope) -> str:
+    return "" if scope.location in ("", "headrace.db") else f" --store {scope.location}"
+
+
 def _check(guard: Guard, scope: RunScope, stage: str, key: str, size: int, last: int | None) -> None:
     reason = guard.check(size, last)
     if reason is None or scope.approved(stage, key) == size:
         return
     scope.remember(f"refused:{stage}:{key}", size)
-    raise GuardError(f"{reason}; if that is right, approve it: `headrace approve {scope.pipeline} {stage}`")
+    raise GuardError(
+        f"{reason}; if that is right, approve it: `headrace approve {scope.pipeline} {stage}{_where(scope)}`"
+    )

@@ -26,6 +26,7 @@ class RunScope:
     config: Mapping[str, Any]
     seed: int
     nursery: Any = None
+    location: str = ""
     errors: dict[str, BaseException] = field(default_factory=dict)
     run_id: Callable[[], str] = lambda: ""
     warn: Callable[[str, str, str], None] = lambda stage, key, text: None

@@ -6,12 +6,13 @@ import argparse
 import importlib.util
 import json
 import sys
+import traceback
 from pathlib import Path
 from typing import Any, Literal
 
 from headrace.cli.logs import log_to
 from headrace.cli.report import print_run
-from headrace.errors import ConfigurationError
+from headrace.errors import ConfigurationError, HeadraceError
 from headrace.pipeline import Pipeline
 from headrace.types import Status
 
@@ -130,7 +131,22 @@ def _imported(path: Path) -> Any:
         raise ConfigurationError(f"{path}, line {error.lineno}: {error.msg}") from None
     except ImportError as error:
         raise ConfigurationError(f"{path} can't be imported: {error}") from None
+    except HeadraceError:
+        raise
+    except Exception as error:
+        told = f"{path}, line {_line_in(path, error)}: {type(error).__name__}: {error}"
+        raise ConfigurationError(told) from None
     return module
+
+
+def _line_in(path: Path, error: Exception) -> int:
+    """The last line of the file that the error came through."""
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).resolve() == path.resolve()
+    ]
+    return lines[-1] or 0 if lines else 0
 
 
 def _params(args: argparse.Namespace) -> dict[str, Any] | None:

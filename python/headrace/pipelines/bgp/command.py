@@ -83,6 +83,7 @@ def _add_connection(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the action. 0: done; 1: the pipeline failed; errors of usage or configuration are raised (2)."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("headrace.engine").propagate = False  # the report says the same
     return int(args.handler(args))
 
 

@@ -131,6 +131,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.ext:
         settings["extensions"] = tuple(",".join(args.ext).split(","))
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    logging.getLogger("headrace.engine").propagate = False  # the report says the same
     done = run_documents(args.source, progress=False if args.quiet or args.json else "auto", **settings)
     if args.json:
         print(json.dumps(done.summary, indent=1, ensure_ascii=False))
