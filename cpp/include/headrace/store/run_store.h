@@ -122,8 +122,8 @@ class RunStore {
   /// Walks everything; one line a fault, empty: nothing was altered or left out.
   virtual std::vector<std::string> verify() = 0;
   /// Forgets what only old runs need: those beyond the newest `keep_last` of each pipeline that were started
-  /// before that time (ms since 1970); and cached vectors that no run has used since an hour before the oldest
-  /// that stays. Returns how many runs went.
+  /// before that time (ms since 1970); and cached vectors that no run has used since an hour before the
+  /// oldest that stays. Returns how many runs went.
   virtual std::int64_t prune(std::int64_t keep_last, std::int64_t started_before_ms) = 0;
   std::int64_t prune(std::int64_t keep_last) { return prune(keep_last, INT64_MAX); }
 };
