@@ -11,6 +11,16 @@ bool is_step(const StageState& state) {
   return state.stage->form() == Form::kStep;
 }
 
+Fault not_recorded() {
+  return {"StateInconsistencyError",
+          "nothing is recorded for it: run this stage first",
+          "",
+          Category::kConfiguration,
+          false,
+          false,
+          false};
+}
+
 }  // namespace
 
 void Runner::Engine::execute(std::unique_lock<std::mutex>& lock, const SlicePtr& slice, Reader& reader) {
@@ -99,13 +109,7 @@ bool Runner::Engine::look_up_unit(const StageState& state, Unit& unit, Reader& r
     result.value = {};
   }
   if (replay) {
-    result.fault = Fault{"StateInconsistencyError",
-                         "nothing is recorded for it: run this stage first",
-                         "",
-                         Category::kConfiguration,
-                         false,
-                         false,
-                         false};
+    result.fault = not_recorded();
     return true;
   }
   unit.replaces = record.has_value();
@@ -127,15 +131,7 @@ bool Runner::Engine::look_up_children(const StageState& state, Unit& unit, Reade
   if (!parent || (!replay && (!options_.skip_existing || parent->input != identity(state, unit)))) {
     unit.replaces = parent.has_value();
     if (parent && state.stage->policy.guarded) unit.previous = parent->value;
-    if (replay) {
-      result.fault = Fault{"StateInconsistencyError",
-                           "nothing is recorded for it: run this stage first",
-                           "",
-                           Category::kConfiguration,
-                           false,
-                           false,
-                           false};
-    }
+    if (replay) result.fault = not_recorded();
     return replay;
   }
   auto parts = std::make_shared<std::vector<Part>>();

@@ -41,7 +41,7 @@ def _digest(text: str) -> str:
 def identity_of(pipeline: Pipeline, stage: Stage, scope: RunScope) -> str:
     """JSON of all that the identity of the stage's units is made of, beside their input."""
     if is_native(stage.function):
-        parts = {"code": stage.function.identity()}  # type: ignore[attr-defined]
+        parts = {"code": stage.function.identity()}
         touched = None
     else:
         parts = {"code": code_fingerprint(stage.function)}
@@ -54,9 +54,9 @@ def identity_of(pipeline: Pipeline, stage: Stage, scope: RunScope) -> str:
             parts["config"] = _digest(stable_json(scope.config, "config"))
         if touched.seed:
             parts["seed"] = str(scope.seed)
-    if stage.policy.codec is not None:
-        codec = given_codecs.codec_of(stage.policy.codec, stage.name)
-        parts["codec"] = codec.name if codec else ""
+    codec = given_codecs.codec_of(stage.policy.codec, stage.name)
+    if codec is not None:
+        parts["codec"] = codec.name
     return json.dumps(parts, sort_keys=True)
 
 
@@ -75,7 +75,7 @@ def compile_pipeline(
     known: dict[str, Any] = codecs.known_types(
         *(stage.function for stage in pipeline.stages.values() if not is_native(stage.function))
     )
-    known.update({type_name(cls): cls for function in native for cls in function.types})  # type: ignore[attr-defined]
+    known.update({type_name(cls): cls for function in native for cls in function.types})
     given = (given_codecs.codec_of(stage.policy.codec, stage.name) for stage in pipeline.stages.values())
     known.update({given_codecs.known_as(codec): codec for codec in given if codec is not None})
     if scope is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
 from headrace.errors import ConfigurationError
 
@@ -60,7 +60,7 @@ class NativeStage:
         return f"<{type(self).__name__} '{self.__name__}'>"
 
 
-def is_native(function: Any) -> bool:
+def is_native(function: Any) -> TypeGuard[NativeStage]:
     """Whether what a decorator got is a native stage."""
     return callable(getattr(function, "native", None)) and callable(getattr(function, "identity", None))
 

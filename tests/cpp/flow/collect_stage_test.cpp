@@ -4,15 +4,14 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "../store/support.h"
 #include "headrace/flow/native.h"
-#include "headrace/flow/runner.h"
+#include "support.h"
 
 namespace headrace::test {
 
 using native::Json;
 
-class CollectStageTest : public Folder {
+class CollectStageTest : public Runs {
  protected:
   Pipeline pipeline(std::vector<Json> values, collect::ProcessOptions options, collect::Command command,
                     double timeout = 0) {
@@ -31,13 +30,6 @@ class CollectStageTest : public Folder {
     if (timeout > 0) EXPECT_TRUE(stage->keeps_timeout(timeout));
     pipe.add(stage);
     return pipe;
-  }
-  std::unique_ptr<Runner> run(const Pipeline& pipeline) {
-    auto runner = std::make_unique<Runner>(pipeline, open_store(path()), RunOptions());
-    runner->start();
-    EXPECT_TRUE(runner->wait(60));
-    runner->join();
-    return runner;
   }
   Json result(const std::string& key) {
     const auto found = open_store(path())->reader()->query(

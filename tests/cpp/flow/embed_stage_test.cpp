@@ -8,16 +8,15 @@
 #include <thread>
 
 #include "../embed/fake_model.h"
-#include "../store/support.h"
 #include "headrace/flow/native.h"
-#include "headrace/flow/runner.h"
 #include "headrace/flow/stored_vectors.h"
+#include "support.h"
 
 namespace headrace::test {
 
 using native::Json;
 
-class EmbedStageTest : public Folder {
+class EmbedStageTest : public Runs {
  protected:
   /// `documents` documents of 40 chunks each, no two chunks equal; then the stage under test.
   Pipeline pipeline(const std::string& identity = "{}", EmbedSettings settings = {}) {
@@ -46,14 +45,6 @@ class EmbedStageTest : public Folder {
     stage->policy.retry = retry_;
     pipe.add(stage);
     return pipe;
-  }
-
-  std::unique_ptr<Runner> run(const Pipeline& pipeline) {
-    auto runner = std::make_unique<Runner>(pipeline, open_store(path()), RunOptions());
-    runner->start();
-    EXPECT_TRUE(runner->wait(60));
-    runner->join();
-    return runner;
   }
 
   std::int64_t calls() const { return static_cast<std::int64_t>(model_->calls().size()); }

@@ -8,15 +8,15 @@
 #include <set>
 #include <thread>
 
-#include "../store/support.h"
 #include "headrace/flow/native.h"
+#include "support.h"
 
 namespace headrace::test {
 
 using native::Json;
 using native::Keyed;
 
-class RunnerTest : public Folder {
+class RunnerTest : public Runs {
  protected:
   RunnerTest() {
     source_ = [this](const Context&) {
@@ -29,17 +29,6 @@ class RunnerTest : public Folder {
     };
   }
 
-  std::unique_ptr<Runner> start(const Pipeline& pipeline, RunOptions options = {}) {
-    auto runner = std::make_unique<Runner>(pipeline, open_store(path()), std::move(options));
-    runner->start();
-    return runner;
-  }
-  std::unique_ptr<Runner> run(const Pipeline& pipeline, RunOptions options = {}) {
-    auto runner = start(pipeline, std::move(options));
-    EXPECT_TRUE(runner->wait(60));
-    runner->join();
-    return runner;
-  }
   static StageReport report(const Runner& runner, const std::string& name) {
     for (const StageReport& stage : runner.progress().stages) {
       if (stage.name == name) return stage;

@@ -16,9 +16,6 @@ namespace headrace {
 /// Where a run tells what happens, one line an event; any spdlog logger will do. Empty: nobody is told.
 using Log = std::shared_ptr<spdlog::logger>;
 
-/// The one line format of every log: "2026-11-20 21:03:11.123 warning word-count 2026...: stage 'words' ...".
-inline constexpr const char* kLogFormat = "%Y-%m-%d %H:%M:%S.%e %l %v";
-
 struct LogLine {
   int level;  ///< spdlog's: 2 info, 3 warning, 4 error
   std::string text;
