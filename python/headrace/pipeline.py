@@ -26,7 +26,8 @@ __all__ = ["Pipeline"]
 class Pipeline:
     """A named DAG of stages. Its decorators add stages; ``run`` executes what is not recorded yet.
 
-    ``version`` is part of every unit's identity: a new one runs everything again.
+    ``version`` is part of every unit's identity: a new one runs everything again. ``over=`` left out (``@pipe.map``,
+    ``pipe.map(hr.collect.SshStage(...))``) is the stage declared just before.
     """
 
     def __init__(self, name: str, version: str = "1") -> None:
@@ -104,7 +105,7 @@ class Pipeline:
             form,
             function,
             settings,
-            over=stage_name(place["over"]) if place.get("over") is not None else "",
+            over=self._over(form, name, place.get("over")),
             by=stage_name(place["by"]) if place.get("by") is not None else "",
             after=stage_names(place.get("after")),
             size=place.get("size", 64),
@@ -113,6 +114,17 @@ class Pipeline:
         self._refuse_collision(stage)
         self.stages[name] = stage
         return stage
+
+    def _over(self, form: Form, name: str, given: Any) -> str:
+        """The stage whose items this one takes: the one given, or the one declared just before.
+
+        A stage that is declared again keeps its place, hence the stage before it, too.
+        """
+        if given is not None or form in ("step", "source"):
+            return "" if given is None else stage_name(given)
+        before = list(self.stages)
+        before = before[: before.index(name)] if name in self.stages else before
+        return before[-1] if before else ""
 
     def _refuse_collision(self, stage: Stage) -> None:
         """A cell that runs again replaces its stage; two different functions of one name are a mistake."""

@@ -137,6 +137,11 @@ def _python_stage(
 
 
 def _place(core: _core.Stage, stage: Stage, on_error: str, executor: str) -> None:
+    if not stage.over and stage.form not in ("step", "source"):
+        raise WorkflowValidationError(
+            f"{stage.form} '{stage.name}' has no stage before it whose items it could take: "
+            "declare a step or a source before it, or give over="
+        )
     core.over, core.by, core.after = stage.over, stage.by, list(stage.after)
     policy, given = core.policy, stage.policy
     policy.timeout = 0.0 if given.timeout is None or stage.is_async else float(given.timeout)
