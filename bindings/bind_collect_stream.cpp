@@ -31,11 +31,11 @@ py::tuple to_python(const Outcome& outcome) {
                         outcome.attempts, commands, to_python(outcome.headers));
 }
 
-py::list take(StreamHandle& self, double seconds) {
+py::list take(StreamHandle& self, double seconds, int64_t wanted) {
   std::vector<Outcome> outcomes;
   {
     const py::gil_scoped_release release;
-    outcomes = self.stream->take(seconds);
+    outcomes = self.stream->take(seconds, wanted);
   }
   py::list taken;
   for (Outcome& outcome : outcomes) {
@@ -50,8 +50,8 @@ py::list take(StreamHandle& self, double seconds) {
 void bind_collect_stream(py::module_& m) {
   const auto free_gil = py::call_guard<py::gil_scoped_release>();
   py::class_<StreamHandle>(m, "OutcomeStream", "A collection in a thread of its own.")
-      .def("take", &take, py::arg("seconds"),
-           "Finished outcomes as tuples, after waiting so long for the first.")
+      .def("take", &take, py::arg("seconds"), py::arg("wanted") = 1,
+           "Finished outcomes as tuples, after waiting so long for as many as are wanted, or the last.")
       .def(
           "exhausted", [](const StreamHandle& self) { return self.stream->exhausted(); }, free_gil,
           "Nothing more will come.")

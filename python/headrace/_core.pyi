@@ -551,9 +551,13 @@ class OutcomeStream:
         """
         Nothing more will come.
         """
-    def take(self, seconds: typing.SupportsFloat | typing.SupportsIndex) -> list:
+    def take(
+        self,
+        seconds: typing.SupportsFloat | typing.SupportsIndex,
+        wanted: typing.SupportsInt | typing.SupportsIndex = 1,
+    ) -> list:
         """
-        Finished outcomes as tuples, after waiting so long for the first.
+        Finished outcomes as tuples, after waiting so long for as many as are wanted, or the last.
         """
 
 class ProcessOptions:

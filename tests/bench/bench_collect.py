@@ -28,23 +28,7 @@ PEERS = ("asyncssh==2.24.1", "paramiko==5.1.0", "parallel-ssh==2.16.0.post1", "r
 Work = Callable[[], int]
 """Does the whole work and answers how many targets were good."""
 
-HTTP_SERVER = """
-import asyncio
-BODY = b"x" * 12000
-HEAD = b"HTTP/1.1 200 OK\\r\\nContent-Length: 12000\\r\\n\\r\\n"
-async def serve(reader, writer):
-    try:
-        while await reader.readuntil(b"\\r\\n\\r\\n"):
-            await asyncio.sleep(0.02)
-            writer.write(HEAD + BODY)
-    except (asyncio.IncompleteReadError, ConnectionError):
-        writer.close()
-async def main():
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=256)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
-asyncio.run(main())
-"""
+SLOW_WEB = Path(__file__).resolve().parents[2] / "build/dev/tests/servers/slow_web"
 
 
 def run(quick: bool) -> list[Row]:
@@ -54,8 +38,8 @@ def run(quick: bool) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         rows += ssh_rows(Path(folder), rounds)
         rows += [faulty_row(Path(folder)), *stage_rows(Path(folder), rounds)]
-    rows += process_rows(rounds, 300 if quick else 1000)
-    rows += http_rows(rounds, 200 if quick else 500)
+    rows += process_rows(rounds, 1000)
+    rows += http_rows(rounds, 500)
     rows += leak_rows(1000 if quick else 10_000)
     return rows
 
@@ -230,12 +214,13 @@ def process_rows(rounds: int, count: int) -> list[Row]:
 
 @contextmanager
 def http_server() -> Iterator[str]:
-    server = subprocess.Popen([sys.executable, "-c", HTTP_SERVER], stdout=subprocess.PIPE)
-    assert server.stdout is not None
+    """A web server that thinks 20 ms before it answers with 12 KB."""
+    server = subprocess.Popen([SLOW_WEB, "20", "12000"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert server.stdin is not None and server.stdout is not None
     try:
         yield f"http://127.0.0.1:{int(server.stdout.readline())}/"
     finally:
-        server.kill()
+        server.stdin.close()
         server.wait()
         server.stdout.close()
 

@@ -18,8 +18,9 @@ Clock::duration to_duration(double seconds) {
 
 }  // namespace
 
-Dispatcher::Dispatcher(Workload& workload, const Limits& limits, OutcomeSink& sink, CancelToken cancel)
-    : workload_(workload), limits_(limits), sink_(sink), cancel_(std::move(cancel)) {
+Dispatcher::Dispatcher(Workload& workload, Targets& targets, const Limits& limits, OutcomeSink& sink,
+                       CancelToken cancel)
+    : workload_(workload), targets_(targets), limits_(limits), sink_(sink), cancel_(std::move(cancel)) {
   const int64_t count = std::min(limits_.workers, std::max<int64_t>(workload_.size(), 1));
   slots_.resize(count);
   for (int64_t slot = count - 1; slot >= 0; --slot) free_slots_.push_back(slot);
@@ -28,6 +29,7 @@ Dispatcher::Dispatcher(Workload& workload, const Limits& limits, OutcomeSink& si
 }
 
 Dispatcher::~Dispatcher() {
+  targets_.running -= running_;  // where run() threw
   sink_.set_waker({});
   slots_.clear();
   workload_.detach();
@@ -35,7 +37,7 @@ Dispatcher::~Dispatcher() {
 
 void Dispatcher::run() {
   while (running_ > 0 || more_to_start()) {
-    if (cancel_.cancelled()) cancel_all();
+    if (cancelled()) cancel_all();
     start_ready();
     collect_finished();  // an attempt may have failed at its start
     if (running_ > 0 || more_to_start()) wait_for_events();
@@ -55,7 +57,11 @@ void Dispatcher::start_ready() {
     waiting_.pop();
     start_or_postpone(index, now);
   }
-  while (next_ < workload_.size() && may_start()) start_or_postpone(next_++, now);
+  while (may_start()) {
+    const int64_t index = targets_.take();
+    if (index < 0) return;
+    start_or_postpone(index, now);
+  }
 }
 
 void Dispatcher::start_or_postpone(int64_t index, Clock::time_point now) {
@@ -76,6 +82,7 @@ void Dispatcher::start(int64_t index, Clock::time_point now) {
   attempt->outcome.target = workload_.name(index);
   free_slots_.pop_back();
   ++running_;
+  ++targets_.running;
   Attempt& started = *attempt;
   slots_[started.slot] = std::move(attempt);
   try {
@@ -107,9 +114,10 @@ void Dispatcher::settle(int64_t slot) {
   slots_[slot].reset();
   free_slots_.push_back(slot);
   --running_;
+  --targets_.running;
   const auto now = Clock::now();
   Progress& progress = progress_[outcome.index];
-  if (crowded && running_ > 0) {  // as if it had not been started
+  if (crowded && targets_.running > 0) {  // as if it had not been started
     --progress.attempts;
     waiting_.push({now + kCrowdedPause, outcome.index});
     return;
@@ -124,7 +132,7 @@ void Dispatcher::settle(int64_t slot) {
 
 bool Dispatcher::retry(int64_t index, const Outcome& outcome, const Progress& progress,
                        Clock::time_point now) {
-  if (outcome.ok || !outcome.transient || progress.attempts >= limits_.retry.attempts || cancel_.cancelled())
+  if (outcome.ok || !outcome.transient || progress.attempts >= limits_.retry.attempts || cancelled())
     return false;
   const double random = std::uniform_real_distribution<double>(0, 1)(random_);
   const double pause =
@@ -138,7 +146,7 @@ void Dispatcher::cancel_all() {
     if (attempt) attempt->cancel();
   }
   for (; !waiting_.empty(); waiting_.pop()) put_cancelled(waiting_.top().index);
-  while (next_ < workload_.size()) put_cancelled(next_++);
+  for (int64_t index; (index = targets_.take()) >= 0;) put_cancelled(index);
 }
 
 void Dispatcher::put_cancelled(int64_t index) {

@@ -11,6 +11,7 @@
 #include "headrace/collect/policy.h"
 #include "headrace/collect/sink.h"
 #include "reactor.h"
+#include "targets.h"
 
 namespace headrace::collect {
 
@@ -32,12 +33,13 @@ class Workload {
   virtual void ended(int64_t index, const Outcome& outcome, Clock::time_point now) {}
 };
 
-/// Works through a workload in the calling thread: at most `workers` attempts at a time, each with its
-/// deadline, retries of transient failures, one outcome a target. Nothing is left behind when run() returns
-/// or throws.
+/// Works through the targets of a workload in the calling thread: at most `workers` attempts at a time, each
+/// with its deadline, retries of transient failures, one outcome a target. Nothing is left behind when run()
+/// returns or throws. Several dispatchers may share the targets.
 class Dispatcher {
  public:
-  Dispatcher(Workload& workload, const Limits& limits, OutcomeSink& sink, CancelToken cancel);
+  Dispatcher(Workload& workload, Targets& targets, const Limits& limits, OutcomeSink& sink,
+             CancelToken cancel);
   ~Dispatcher();
   void run();
 
@@ -54,7 +56,8 @@ class Dispatcher {
     Clock::time_point first;
   };
 
-  bool more_to_start() const { return next_ < workload_.size() || !waiting_.empty(); }
+  bool more_to_start() const { return targets_.left() || !waiting_.empty(); }
+  bool cancelled() const { return cancel_.cancelled() || targets_.abandoned(); }
   bool may_start() const;
   void start_ready();
   /// Starts the target, or puts it among the waiting ones.
@@ -68,6 +71,7 @@ class Dispatcher {
   void put_cancelled(int64_t index);
 
   Workload& workload_;
+  Targets& targets_;
   const Limits limits_;
   OutcomeSink& sink_;
   CancelToken cancel_;
@@ -76,8 +80,7 @@ class Dispatcher {
   std::vector<int64_t> free_slots_;
   std::priority_queue<Waiting, std::vector<Waiting>, std::greater<>> waiting_;
   std::unordered_map<int64_t, Progress> progress_;  // of the targets that were started and are not settled
-  int64_t next_ = 0;
-  int64_t running_ = 0;
+  int64_t running_ = 0;                             // of this dispatcher
   std::minstd_rand random_{std::random_device{}()};
 };
 

@@ -130,7 +130,8 @@ HttpCollector::HttpCollector(HttpOptions options) {
 void HttpCollector::collect(const std::vector<std::string>& urls, OutcomeSink& sink,
                             const CancelToken& cancel) const {
   HttpWorkload workload(urls, *shared_);
-  Dispatcher(workload, shared_->request.options, sink, cancel).run();
+  Targets targets(workload.size());
+  Dispatcher(workload, targets, shared_->request.options, sink, cancel).run();
 }
 
 Outcome HttpCollector::run(const std::string& url, const CancelToken& cancel) const {

@@ -3,8 +3,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "dispatcher.h"
 #include "headrace/base/error.h"
+#include "parallel.h"
 #include "process_attempt.h"
 
 namespace headrace::collect {
@@ -61,17 +61,17 @@ std::string joined(const Command& command) {
 
 class ProcessWorkload : public Workload {
  public:
-  ProcessWorkload(const std::vector<Command>& commands, ProcessShared& shared)
-      : commands_(commands), shared_(shared) {}
+  ProcessWorkload(const std::vector<Command>& commands, std::unique_ptr<ProcessShared> shared)
+      : commands_(commands), shared_(std::move(shared)) {}
   int64_t size() const override { return static_cast<int64_t>(commands_.size()); }
   std::string name(int64_t index) const override { return joined(commands_[index]); }
   std::unique_ptr<Attempt> make(int64_t index, Reactor& reactor, Clock::time_point deadline) override {
-    return std::make_unique<ProcessAttempt>(reactor, deadline, shared_, commands_[index]);
+    return std::make_unique<ProcessAttempt>(reactor, deadline, *shared_, commands_[index]);
   }
 
  private:
   const std::vector<Command>& commands_;
-  ProcessShared& shared_;
+  const std::unique_ptr<ProcessShared> shared_;
 };
 
 }  // namespace
@@ -86,9 +86,11 @@ ProcessCollector::ProcessCollector(ProcessOptions options)
 void ProcessCollector::collect(const std::vector<Command>& commands, OutcomeSink& sink,
                                const CancelToken& cancel) const {
   for (const Command& command : commands) check(command);
-  ProcessShared shared(options_, killer_, marked_);
-  ProcessWorkload workload(commands, shared);
-  Dispatcher(workload, *options_, sink, cancel).run();
+  const auto make = [&] {
+    return std::make_unique<ProcessWorkload>(commands,
+                                             std::make_unique<ProcessShared>(options_, killer_, marked_));
+  };
+  collect_in_parallel(make, static_cast<int64_t>(commands.size()), *options_, sink, cancel);
 }
 
 Outcome ProcessCollector::run(const Command& command, const CancelToken& cancel) const {

@@ -104,7 +104,8 @@ void SshCollector::collect(const std::vector<std::string>& hosts, const std::vec
                            OutcomeSink& sink, const CancelToken& cancel) const {
   check(commands);
   SshWorkload workload(*shared_, hosts, commands, cancel);
-  Dispatcher(workload, shared_->options, sink, cancel).run();
+  Targets targets(workload.size());
+  Dispatcher(workload, targets, shared_->options, sink, cancel).run();
 }
 
 Outcome SshCollector::run(const std::string& host, const std::vector<std::string>& commands,

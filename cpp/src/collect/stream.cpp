@@ -1,5 +1,7 @@
 #include "headrace/collect/stream.h"
 
+#include <algorithm>
+#include <chrono>
 #include <iterator>
 
 #include "signals.h"
@@ -13,7 +15,7 @@ class OutcomeStream::Queue : public OutcomeSink {
   void put(Outcome outcome) override {
     const std::lock_guard lock(stream_.mutex_);
     if (!stream_.closed_) stream_.waiting_.push_back(std::move(outcome));
-    stream_.changed_.notify_all();
+    if (stream_.waiting_.size() >= stream_.wanted_) stream_.changed_.notify_all();
   }
   bool has_room() const override {
     const std::lock_guard lock(stream_.mutex_);
@@ -51,10 +53,20 @@ void OutcomeStream::work_in_thread(const Work& work) {
   changed_.notify_all();
 }
 
-std::vector<Outcome> OutcomeStream::take(double seconds) {
+/// Calls `wait` with the condition to wait for, under the mutex.
+template <typename Wait>
+void OutcomeStream::await_outcomes(size_t wanted, const Wait& wait) {
+  wanted_ = readers_ == 0 ? wanted : std::min(wanted, wanted_);
+  ++readers_;
+  wait([this, wanted] { return ended_ || waiting_.size() >= wanted; });
+  if (--readers_ == 0) wanted_ = 1;
+}
+
+std::vector<Outcome> OutcomeStream::take(double seconds, int64_t wanted) {
   std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, std::chrono::duration<double>(seconds),
-                    [this] { return ended_ || !waiting_.empty(); });
+  const auto until = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+  await_outcomes(static_cast<size_t>(std::max<int64_t>(wanted, 1)),
+                 [&](const auto& enough) { changed_.wait_until(lock, until, enough); });
   if (waiting_.empty()) throw_if_failed(lock);
   const bool was_full = waiting_.size() >= capacity_;
   std::vector<Outcome> taken(std::make_move_iterator(waiting_.begin()),
@@ -66,7 +78,7 @@ std::vector<Outcome> OutcomeStream::take(double seconds) {
 
 std::optional<Outcome> OutcomeStream::next() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return ended_ || !waiting_.empty(); });
+  await_outcomes(1, [&](const auto& enough) { changed_.wait(lock, enough); });
   if (waiting_.empty()) {
     throw_if_failed(lock);
     return std::nullopt;

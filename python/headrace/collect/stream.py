@@ -14,6 +14,8 @@ __all__ = ["OutcomeIterator"]
 
 # The interpreter handles signals between two calls: the longest time that Ctrl-C goes unnoticed.
 _POLL_S = 0.05
+# Who reads none before the last is there need not be woken for each.
+_AT_ONCE = 256
 
 
 class OutcomeIterator:
@@ -63,7 +65,7 @@ def in_order(stream: _core.OutcomeStream, targets: Sequence[Any]) -> list[Outcom
     outcomes: dict[int, Outcome] = {}
     try:
         while not stream.exhausted():
-            outcomes.update(_outcomes(stream.take(_POLL_S), targets))
+            outcomes.update(_outcomes(stream.take(_POLL_S, _AT_ONCE), targets))
     finally:
         stream.close()
     return [outcomes[index] for index in range(len(targets))]

@@ -54,8 +54,8 @@ class ProcessCollector {
 
   /// Runs one command in the calling thread.
   Outcome run(const Command& command, const CancelToken& cancel = {}) const;
-  /// Runs all commands from the calling thread, `workers` at a time. Throws ConfigurationError on an empty
-  /// command.
+  /// Runs all commands, `workers` at a time, from the calling thread and, where there are many, a few more
+  /// that end with the call. Throws ConfigurationError on an empty command.
   void collect(const std::vector<Command>& commands, OutcomeSink& sink, const CancelToken& cancel = {}) const;
   /// The same in a thread of its own. The stream keeps what it needs of the collector.
   std::unique_ptr<OutcomeStream> stream(std::vector<Command> commands, int64_t capacity) const;

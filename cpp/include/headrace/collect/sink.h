@@ -6,8 +6,8 @@
 
 namespace headrace::collect {
 
-/// Where a collector puts its outcomes, in the order in which targets finish. Called by the collecting thread
-/// only.
+/// Where a collector puts its outcomes, in the order in which targets finish. put() is called by one thread
+/// at a time (not always the same); has_room() by any.
 class OutcomeSink {
  public:
   virtual ~OutcomeSink() = default;

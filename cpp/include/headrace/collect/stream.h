@@ -28,9 +28,10 @@ class OutcomeStream {
   OutcomeStream(const OutcomeStream&) = delete;
   OutcomeStream& operator=(const OutcomeStream&) = delete;
 
-  /// All outcomes that wait, after waiting up to `seconds` for the first. Empty: none came in that time, or
-  /// the stream is exhausted(). Rethrows what the work threw, once its outcomes are taken.
-  std::vector<Outcome> take(double seconds);
+  /// All outcomes that wait, after waiting up to `seconds` until there are `wanted` of them (who needs none
+  /// at once is woken less often) or no more will come. Empty: none came in that time, or the stream is
+  /// exhausted(). Rethrows what the work threw, once its outcomes are taken.
+  std::vector<Outcome> take(double seconds, int64_t wanted = 1);
   /// The next outcome, however long it takes; none: the stream is exhausted.
   std::optional<Outcome> next();
   bool exhausted() const;
@@ -43,12 +44,16 @@ class OutcomeStream {
   class Queue;
   void work_in_thread(const Work& work);
   void throw_if_failed(std::unique_lock<std::mutex>& lock);
+  template <typename Wait>
+  void await_outcomes(size_t wanted, const Wait& wait);
 
   const size_t capacity_;
   CancelToken cancel_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Outcome> waiting_;
+  size_t wanted_ = 1;  ///< so many waiting outcomes wake a reader
+  int readers_ = 0;    ///< threads that wait for outcomes
   std::function<void()> waker_;
   std::exception_ptr error_;
   bool ended_ = false;

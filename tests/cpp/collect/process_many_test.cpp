@@ -1,0 +1,106 @@
+// Many commands: done by several threads, and seen by the caller as if it were one.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+#include <thread>
+
+#include "headrace/collect/process.h"
+#include "support.h"
+
+namespace headrace::collect {
+
+namespace {
+
+ProcessOptions with_workers(int64_t workers) {
+  ProcessOptions options;
+  options.workers = workers;
+  return options;
+}
+
+/// Children of all threads of this process.
+int64_t children() {
+  int64_t count = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream file(task.path() / "children");
+    for (std::string pid; file >> pid;) ++count;
+  }
+  return count;
+}
+
+/// What it is told by two threads at once, it counts.
+class StrictSink : public Gather {
+ public:
+  using Gather::Gather;
+  void put(Outcome outcome) override {
+    if (inside_.exchange(true)) ++collisions;
+    Gather::put(std::move(outcome));
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+    inside_ = false;
+  }
+  std::atomic<int> collisions{0};
+
+ private:
+  std::atomic<bool> inside_{false};
+};
+
+}  // namespace
+
+TEST(ManyProcesses, EachTargetIsDoneOnceAndTheSinkIsToldOneByOne) {
+  std::vector<Command> commands;
+  for (int i = 0; i < 300; ++i) commands.push_back({"echo", std::to_string(i)});
+  StrictSink sink(commands.size());
+  ProcessCollector(with_workers(32)).collect(commands, sink);
+  EXPECT_EQ(sink.order.size(), commands.size());
+  EXPECT_EQ(sink.collisions, 0);
+  for (int i = 0; i < 300; ++i) {
+    EXPECT_EQ(sink.outcomes[i].std_out, std::to_string(i) + "\n");
+    EXPECT_EQ(sink.outcomes[i].attempts, 1);
+  }
+}
+
+TEST(ManyProcesses, NoMoreThanWorkersRunAtOnce) {
+  const std::vector<Command> commands(66, {"sleep", "0.05"});
+  std::atomic<bool> done{false};
+  int64_t most = 0;
+  std::thread watcher([&] {
+    for (; !done; std::this_thread::sleep_for(std::chrono::milliseconds(1)))
+      most = std::max(most, children());
+  });
+  Gather gather(commands.size());
+  ProcessCollector(with_workers(11)).collect(commands, gather);
+  done = true;
+  watcher.join();
+  EXPECT_LE(most, 11);
+  EXPECT_GE(most, 9);
+}
+
+TEST(ManyProcesses, WhatTheSinkThrowsEndsAllOfThem) {
+  std::vector<Command> commands(100, {"sleep", "60"});
+  commands[0] = {"true"};
+  const CancelToken cancel;
+  CallbackSink sink([](const Outcome& outcome) {
+    if (outcome.ok) throw std::runtime_error("enough");
+  });
+  const Stopwatch watch;
+  EXPECT_THROW(ProcessCollector(with_workers(16)).collect(commands, sink, cancel), std::runtime_error);
+  EXPECT_LT(watch.seconds(), 2);
+  EXPECT_FALSE(cancel.cancelled());
+  EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1);
+}
+
+TEST(ManyProcesses, AReaderMayWaitForSeveralOutcomes) {
+  std::vector<Command> commands(40, {"true"});
+  commands.push_back({"sleep", "0.6"});
+  const auto stream = ProcessCollector(with_workers(41)).stream(commands, 1000);
+  EXPECT_EQ(stream->take(30, 40).size(), 40);
+  EXPECT_TRUE(stream->take(0.01, 40).empty());  // the time is over
+  EXPECT_EQ(stream->take(30, 40).size(), 1);    // no more will come
+  EXPECT_TRUE(stream->exhausted());
+}
+
+}  // namespace headrace::collect
