@@ -73,8 +73,7 @@ ModelRows BatchStream::call(const Job& job, std::span<const Pending> part, std::
   check_answer(answer.rows, texts, dim_.load());
   int64_t unknown = 0;
   if (!dim_.compare_exchange_strong(unknown, answer.rows.cols)) check_answer(answer.rows, texts, unknown);
-  if (job.timed_budget > 0 && part.size() == job.texts.size())
-    budget_.record(job.timed_budget, real, seconds);
+  if (job.trial.budget > 0 && part.size() == job.texts.size()) budget_.record(job.trial, real, seconds);
 
   const std::lock_guard lock(mutex_);
   failed_in_a_row_ = 0;

@@ -186,7 +186,7 @@ void BatchStream::plan() {
     const auto begin = std::make_move_iterator(waiting_.begin() + range.begin);
     const auto end = std::make_move_iterator(waiting_.begin() + range.end);
     if (taken < wanted) {
-      planned_.push_back({std::vector<Pending>(begin, end), 0, 0, false});
+      planned_.push_back({std::vector<Pending>(begin, end), 0, {}, false});
       taken += range.end - range.begin;
     } else {
       rest.insert(rest.end(), begin, end);
@@ -195,17 +195,21 @@ void BatchStream::plan() {
   waiting_ = std::move(rest);
 }
 
-// One batch of texts of middling length for the next budget on trial.
+// One batch for the next budget on trial, of texts in the middle of the third it wants.
 void BatchStream::plan_timed() {
-  const int64_t budget = budget_.candidate();
-  const auto begin = static_cast<int64_t>(waiting_.size() / 2);
-  const int64_t longest = waiting_[static_cast<size_t>(begin)].tokens;
-  const int64_t texts = std::clamp<int64_t>(budget / longest, 1, settings_.max_batch);
-  const int64_t end = std::min(begin + texts, static_cast<int64_t>(waiting_.size()));
-  const auto first = waiting_.begin() + begin;
-  const auto last = waiting_.begin() + end;
-  planned_.push_back({std::vector<Pending>(std::make_move_iterator(first), std::make_move_iterator(last)), 0,
-                      budget, false});
+  const BatchBudget::Trial trial = budget_.next();
+  int64_t all = 0;
+  for (const Pending& pending : waiting_) all += pending.tokens;
+  const int64_t before = all * (2 * trial.third + 1) / (2 * BatchBudget::kThirds);
+  auto first = waiting_.begin();
+  for (int64_t tokens = first->tokens; tokens <= before && first + 1 != waiting_.end();
+       tokens += first->tokens)
+    ++first;
+  const int64_t texts =
+      std::clamp<int64_t>(trial.budget / std::max<int64_t>(1, first->tokens), 1, settings_.max_batch);
+  const auto last = first + std::min<int64_t>(texts, waiting_.end() - first);
+  planned_.push_back(
+      {std::vector<Pending>(std::make_move_iterator(first), std::make_move_iterator(last)), 0, trial, false});
   waiting_.erase(first, last);
 }
 

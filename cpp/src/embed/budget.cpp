@@ -6,7 +6,7 @@ namespace headrace::embed {
 namespace {
 
 constexpr size_t kTrials = 3;
-constexpr double kGain = 0.97;  // a bigger or smaller budget must cost at most this share to be preferred
+constexpr double kGain = 0.97;  // another budget must cost at most this share to be preferred
 constexpr int64_t kSmallest = 64;
 constexpr int64_t kLargest = 65536;
 
@@ -36,33 +36,45 @@ int64_t BatchBudget::best() const {
   return best_;
 }
 
-int64_t BatchBudget::candidate() const {
+// Budgets take turns on each third, so that they meet texts of like length and the same weather.
+BatchBudget::Trial BatchBudget::next() const {
   const std::lock_guard lock(mutex_);
-  if (known_) return best_;
-  return std::min_element(trials_.begin(), trials_.end(),
-                          [](const auto& a, const auto& b) { return a.second.size() < b.second.size(); })
-      ->first;
+  Trial next{best_, 0};
+  size_t fewest = kTrials;
+  for (int64_t third = 0; third < kThirds; ++third) {
+    for (const auto& [budget, costs] : trials_) {
+      const size_t done = costs[static_cast<size_t>(third)].size();
+      if (done >= fewest) continue;
+      fewest = done;
+      next = {budget, third};
+    }
+  }
+  return next;
 }
 
-void BatchBudget::record(int64_t budget, int64_t tokens, double seconds) {
+void BatchBudget::record(const Trial& trial, int64_t tokens, double seconds) {
   const std::lock_guard lock(mutex_);
-  const auto trial = trials_.find(budget);
-  if (known_ || trial == trials_.end() || tokens <= 0) return;
-  trial->second.push_back(seconds / static_cast<double>(tokens));
+  const auto found = trials_.find(trial.budget);
+  if (known_ || found == trials_.end() || tokens <= 0) return;
+  found->second[static_cast<size_t>(trial.third)].push_back(seconds / static_cast<double>(tokens));
   decide();
 }
 
+bool BatchBudget::gains(int64_t budget) const {
+  const auto cost = [&](int64_t of) {
+    double sum = 0;  // each third holds as many tokens
+    for (const std::vector<double>& costs : trials_.at(of)) sum += median(costs);
+    return sum;
+  };
+  return trials_.contains(budget) && cost(budget) < cost(best_) * kGain;
+}
+
 void BatchBudget::decide() {
-  if (std::any_of(trials_.begin(), trials_.end(), [](const auto& t) { return t.second.size() < kTrials; }))
-    return;
-  double least = median(trials_.begin()->second);
-  best_ = trials_.begin()->first;
   for (const auto& [budget, costs] : trials_) {
-    const double cost = median(costs);
-    if (cost >= least * kGain) continue;
-    least = cost;
-    best_ = budget;
+    if (std::any_of(costs.begin(), costs.end(), [](const auto& c) { return c.size() < kTrials; })) return;
   }
+  while (gains(best_ * 2)) best_ *= 2;
+  while (gains(best_ / 2)) best_ /= 2;
   if (best_ == trials_.rbegin()->first && best_ < kLargest) {
     trials_[best_ * 2] = {};
   } else if (best_ == trials_.begin()->first && best_ > kSmallest) {

@@ -95,7 +95,7 @@ class BatchStream {
   struct Job {
     std::vector<Pending> texts;
     int64_t number = 0;
-    int64_t timed_budget = 0;  // 0: not timed for the calibration
+    BatchBudget::Trial trial{};  // budget 0: not timed for the calibration
     bool probe = false;
   };
 
