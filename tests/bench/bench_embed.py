@@ -280,8 +280,8 @@ def run(quick: bool) -> list[Row]:
     folder = model_folder()
     embedder = embed.OnnxEmbedder(folder)
     texts = workload(embedder, 2000)
-    every = 5 if quick else 2
-    return [*padding(embedder, texts), *throughput(folder, texts, every, not quick), *search(not quick), rows_to_numpy()]
+    rows = [*padding(embedder, texts), *throughput(folder, texts, 5 if quick else 2, not quick)]
+    return [*rows, *search(not quick), rows_to_numpy()]
 
 
 if __name__ == "__main__":
