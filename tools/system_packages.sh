@@ -6,7 +6,7 @@ packages=(git g++ cmake ninja-build ccache pkg-config python3-venv python3-dev l
   libspdlog-dev libsqlite3-dev libutf8proc-dev libgtest-dev libssh-dev libcurl4-openssl-dev libssl-dev libxxhash-dev)
 [ "${1:-}" != --tests ] ||
   packages+=(openssh-server openssh-client iproute2 bgpq4 frr netconfd postgresql redis-server
-    chromium fonts-dejavu-core)
+    chromium fonts-dejavu-core libicu-dev)
 
 missing=()
 for package in "${packages[@]}"; do

@@ -28,6 +28,7 @@ PEERS = (
     "langchain-text-splitters==1.1.3",
     "chonkie==1.7.0",
     "tokie==0.1.4",
+    "PyICU==2.17",
 )
 SIZE = 1000
 TOKENS = 256
@@ -252,11 +253,31 @@ def characters(texts: list[str]) -> list[Row]:
     return rows
 
 
+def icu() -> Tool:
+    """The same boundaries by ICU, whose Unicode version is that of the system."""
+
+    def make() -> Work:
+        import icu
+
+        found = icu.BreakIterator.createSentenceInstance(icu.Locale.getRoot())
+
+        def boundaries(text: str) -> list[int]:
+            found.setText(icu.UnicodeString(text))
+            return list(found)
+
+        return boundaries
+
+    return Tool("ICU", make, lambda edges: [], every=10)
+
+
 def sentences(texts: list[str]) -> list[Row]:
-    peers = [chonkie("Sentence")]
-    rows = beside("sentence boundaries, UAX #29", ">= 1,800", hr.text.sentence_boundaries, peers, texts)
+    boundaries = hr.text.sentence_boundaries
+    rows = beside("sentence boundaries, UAX #29", ">= 1,800", boundaries, [icu(), chonkie("Sentence")], texts)
+    theirs, some = icu().make(), [text for text in texts[::10] if all(ord(letter) < 0x10000 for letter in text)]
+    count = sum(boundaries(text).tolist() != [0, *theirs(text)] for text in some)
+    rows.append(Row("text", f"of {len(some):,} documents with other sentences than ICU's", float(count), "", "0"))
     chunk = hr.text.SentenceChunker(SIZE).chunk
-    return rows + beside(f"whole sentences, {SIZE} characters", "", chunk, peers, texts)
+    return rows + beside(f"whole sentences, {SIZE} characters", "", chunk, [chonkie("Sentence")], texts)
 
 
 def in_tokens(texts: list[str]) -> list[Row]:
