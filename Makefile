@@ -36,7 +36,7 @@ demo: build/.python ## run the main job on the sample documents
 	@tools/build.sh _core
 	@$(PY) tools/demo.py
 
-test: test-cpp test-py ## GoogleTest, then pytest
+test: test-cpp test-py fuzz ## GoogleTest, pytest, and a short fuzzing
 
 test-cpp: build
 	@ctest --test-dir $(BUILD) --output-on-failure -j2
@@ -60,7 +60,7 @@ asan: setup ## C++ tests under the address and undefined sanitizers
 tsan: setup ## C++ tests under the thread sanitizer
 	@cmake --preset tsan >/dev/null && cmake --build --preset tsan && setarch -R ctest --preset tsan
 
-fuzz: setup ## fuzz chunkers and tokenizers, 20 s each (SECONDS_EACH=36000 for a night)
+fuzz: setup ## fuzz chunkers and tokenizers, 40 s each (SECONDS_EACH=36000 for a night)
 	@tools/fuzz.sh $(SECONDS_EACH)
 
 coverage: setup ## line coverage of the C++ tests

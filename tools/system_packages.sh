@@ -6,7 +6,7 @@ packages=(git g++ cmake ninja-build ccache pkg-config python3-venv python3-dev l
   libspdlog-dev libsqlite3-dev libutf8proc-dev libgtest-dev libssh-dev libcurl4-openssl-dev libssl-dev libxxhash-dev)
 [ "${1:-}" != --tests ] ||
   packages+=(openssh-server openssh-client iproute2 bgpq4 frr netconfd postgresql redis-server
-    chromium fonts-dejavu-core libicu-dev)
+    chromium fonts-dejavu-core libicu-dev clang-14 libclang-rt-14-dev)
 
 missing=()
 for package in "${packages[@]}"; do

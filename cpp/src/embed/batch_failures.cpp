@@ -12,6 +12,12 @@ bool is_finite(const float* values, int64_t count) {
   return Eigen::Map<const Eigen::VectorXf>(values, count).allFinite();
 }
 
+// Texts and rows don't belong to each other.
+class WrongShape final : public EmbeddingError {
+ public:
+  using EmbeddingError::EmbeddingError;
+};
+
 }  // namespace
 
 BatchFailure describe_failure(const std::string& where) {
@@ -51,17 +57,28 @@ std::string name_batch(int64_t number, std::span<const BatchText> texts) {
 void check_answer(const MatrixView& rows, std::span<const BatchText> texts, int64_t dim) {
   const auto wanted = static_cast<int64_t>(texts.size());
   if (rows.rows != wanted) {
-    throw EmbeddingError("the model returned " + std::to_string(rows.rows) + " rows for " +
-                         std::to_string(wanted) + (wanted == 1 ? " text" : " texts"));
+    throw WrongShape("the model returned " + std::to_string(rows.rows) +
+                     (rows.rows == 1 ? " row for " : " rows for ") + std::to_string(wanted) +
+                     (wanted == 1 ? " text" : " texts"));
   }
   if (rows.cols == 0 || (dim > 0 && rows.cols != dim)) {
-    throw EmbeddingError("the model returned rows of dimension " + std::to_string(rows.cols) +
-                         (dim > 0 ? " instead of " + std::to_string(dim) : std::string()));
+    throw WrongShape("the model returned rows of dimension " + std::to_string(rows.cols) +
+                     (dim > 0 ? " instead of " + std::to_string(dim) : std::string()));
   }
   for (int64_t i = 0; i < wanted; ++i) {
     if (is_finite(rows.data + i * rows.cols, rows.cols)) continue;
     throw EmbeddingError("the model returned NaN or infinity for text " +
                          std::to_string(texts[static_cast<size_t>(i)].id));
+  }
+}
+
+bool is_wrong_shape(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const WrongShape&) {
+    return true;
+  } catch (...) {
+    return false;
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <span>
 #include <string>
 
@@ -19,6 +20,8 @@ std::string name_batch(int64_t number, std::span<const BatchText> texts);
 
 /// Throws EmbeddingError when the answer isn't one finite row of `dim` values (0: any number but 0) a text.
 void check_answer(const MatrixView& rows, std::span<const BatchText> texts, int64_t dim);
+/// Whether check_answer() found another number of rows, or of columns.
+bool is_wrong_shape(const std::exception_ptr& error);
 /// Whether a row from a cache may stand for the model's: finite, and `dim` values if that is known.
 bool is_usable(std::span<const float> row, int64_t dim);
 

@@ -35,13 +35,14 @@ void BatchStream::run(const Job& job, RowSink& sink) {
         continue;
       }
     }
-    if (run_part(job, part, sink) || part.size() == 1) continue;
+    if (run_part(job, part, sink)) continue;
     parts.push_back(part.subspan(part.size() / 2));
     parts.push_back(part.first(part.size() / 2));
   }
 }
 
-// False when the part failed; a part of one text is then dealt with.
+// False when the part is to be halved. An answer of the wrong shape is no text's fault, and halves that
+// happen to fit would be rows of who knows what: all its texts fail.
 bool BatchStream::run_part(const Job& job, std::span<const Pending> part, RowSink& sink) {
   std::vector<BatchText> texts;
   for (const Pending& pending : part) texts.push_back(pending.text);
@@ -50,15 +51,15 @@ bool BatchStream::run_part(const Job& job, std::span<const Pending> part, RowSin
     answer = call(job, part, texts);
   } catch (...) {
     if (model_.is_fatal(std::current_exception())) throw;
-    if (part.size() > 1) return false;
+    if (part.size() > 1 && !is_wrong_shape(std::current_exception())) return false;
     const BatchFailure failure = describe_failure(name_batch(job.number, texts));
     {
       const std::lock_guard lock(mutex_);
-      ++failed_in_a_row_;
+      failed_in_a_row_ += static_cast<int64_t>(part.size());
     }
-    fail(part.front(), failure, sink);
+    for (const Pending& pending : part) fail(pending, failure, sink);
     if (job.probe) give_up(failure, sink);
-    return false;
+    return true;
   }
   deliver(part, answer, sink);
   return true;

@@ -158,6 +158,20 @@ TEST(Batcher, NamesTheBatchOfAWrongAnswer) {
   }
 }
 
+// Halves of it would fit by chance: one row for one text.
+TEST(Batcher, AnAnswerOfTheWrongShapeFailsTheWholeBatch) {
+  FakeModel model;
+  const auto one = std::make_shared<Matrix>(1, 3);
+  model.spoil = [&](const Matrix&) { return ModelRows{*one, one}; };
+  const Views texts = {"one", "two", "three"};
+  const Embedded embedded = Batcher(model, {}, 512).embed(texts);
+  ASSERT_EQ(embedded.failed.size(), 3U);
+  EXPECT_NE(
+      embedded.failed[0].failure.message.find("(3 texts: 2, 0, 1): the model returned 1 row for 3 texts"),
+      std::string::npos);
+  EXPECT_EQ(model.calls().size(), 1U);
+}
+
 TEST(Batcher, AChangingDimensionIsAnError) {
   FakeModel model;
   const auto wide = std::make_shared<Matrix>(9, 5);

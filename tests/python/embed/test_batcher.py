@@ -107,7 +107,8 @@ def test_padding(budget, padding):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (lambda t: np.zeros((len(t) + 1, 3)), "rows for"),
+        (lambda t: np.zeros((len(t) + 1, 3)), "4 rows for 3"),
+        (lambda t: np.zeros((1, 3)), "1 row for 3 texts"),
         (lambda t: np.zeros((len(t), 0)), "dimension 0"),
         (lambda t: np.zeros((len(t), 3, 2)), "3 dimensions"),
         (lambda t: np.zeros(3), "1 dimensions"),

@@ -59,8 +59,9 @@ struct BatchSettings {
 /// close() when no more come. Rows reach the sink in the order the batches end. Up to `window` texts wait,
 /// sorted by token count: the batches with the least padding go first, and no text waits for more than four
 /// windows of others. Equal texts that wait or run at the same time run once. A batch that fails is halved
-/// until the guilty text stands alone; when texts fail one after the other, the shortest is tried, and if
-/// that fails too, all that wait fail with it. An error that the model calls fatal is thrown by run_batch().
+/// until the guilty text stands alone; one whose answer has another number of rows or columns fails whole.
+/// When texts fail one after the other, the shortest is tried, and if that fails too, all that wait fail with
+/// it. An error that the model calls fatal is thrown by run_batch().
 ///
 /// Thread-safe. `model`, `budget` and `cache` (may be null) are borrowed and must outlive the stream.
 class BatchStream {
