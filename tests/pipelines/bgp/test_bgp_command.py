@@ -3,9 +3,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -170,3 +172,20 @@ def test_mails_that_wait_are_sent_later(net: Net) -> None:
     settings.write_text(json.dumps({"email": net.mail.config()}))
     assert command(net, "mail", "--config", str(settings)).stdout == "3 sent, 0 wait\n"
     assert len(net.mail.received) == 3
+
+
+def test_an_altered_last_good_list_is_forgotten_on_demand(net: Net) -> None:
+    net.router(1)
+    given = files(net, net.config())
+    assert command(net, "run", *given).returncode == 0
+    with closing(sqlite3.connect(net.state / "last-good.db")) as database, database:
+        database.execute("UPDATE last_good SET prefixes='[]'")
+    held = command(net, "run", *given)
+    assert "'headrace bgp forget AS3333' begins anew" in held.stdout
+    forgotten = command(net, "forget", "AS3333", "--by", "ana")
+    assert (forgotten.returncode, forgotten.stdout.splitlines()[0][:36]) == (0, "the last good list of AS3333 is forg")
+    assert "AS3333  forgotten  by=ana" in command(net, "audit").stdout
+    assert "1 ok" in command(net, "run", *given).stdout
+    for word, text in (("AS1", "there is no last good list of AS1"), ("x", "'x' is not an AS number")):
+        refused = command(net, "forget", word)
+        assert (refused.returncode, text in refused.stderr) == (2, True)

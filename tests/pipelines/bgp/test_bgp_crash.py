@@ -146,6 +146,29 @@ def test_killed_before_the_first_router_nothing_is_lost_or_read_twice(net: Net) 
     assert len(result["routers"]) == 3
 
 
+def test_registries_are_asked_while_routers_are_read_and_once_for_each_as(net: Net) -> None:
+    numbers = range(1000, 1150)
+    net.irr.routes = {number: [f"11.{number % 256}.0.0/24"] for number in numbers}
+    net.router(1, numbers)
+    net.router(2, (*numbers[:10], 1150))
+    net.lab.ssh.set_latency(30, "127.0.1.2")
+    child = start(net.folder, net.devices, net.config())
+
+    def many_asked() -> bool:
+        runs = known_runs(net.state / "runs.db")
+        return bool(runs) and len(runs[0].results("generation")) == 128
+
+    kill_when(child, "the first answers", many_asked)
+    net.lab.ssh.set_latency(0, "127.0.1.2")
+    result = finish(net.folder, net.devices, net.config())
+    assert {policy["as_number"]: policy["status"] for policy in result["policies"]} == {
+        **dict.fromkeys(numbers, "ok"),
+        1150: "empty",
+    }
+    asked = [query for query in net.irr.queries if query.startswith("!g")]
+    assert sorted(asked) == [f"!gas{number}" for number in (*numbers, 1150)]
+
+
 # --- FRR: real BGP sessions, the roll back on the router
 
 

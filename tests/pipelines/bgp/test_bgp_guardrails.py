@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-import ipaddress
 import json
+import sqlite3
+from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from headrace.pipelines.bgp.guardrails import (
 )
 from headrace.pipelines.bgp.guardrails.bogons import bogon_containing
 from headrace.pipelines.bgp.guardrails.lists import ListSubject
+from headrace.pipelines.bgp.guardrails.prefix import Prefix
 
 SETTINGS = GuardrailSettings()
 
@@ -68,7 +70,7 @@ def test_bogon_prefixes(prefix: str) -> None:
 
 @pytest.mark.parametrize("prefix", ["11.0.0.0/8", "100.128.0.0/16", "172.32.0.0/16", "2a00::/16", "2001:200::/32"])
 def test_neighbours_of_bogons_are_none(prefix: str) -> None:
-    assert bogon_containing(ipaddress.ip_network(prefix)) is None
+    assert bogon_containing(Prefix.parse(prefix)) is None
 
 
 @pytest.mark.parametrize(
@@ -158,7 +160,7 @@ def export(folder: Path, metadata: object, roas: object = ROAS) -> Path:
 )
 def test_rpki_states(tmp_path: Path, prefix: str, number: int, state: str) -> None:
     table = RpkiTable.load(export(tmp_path, {"generated": 1000}))
-    assert table.state(ipaddress.ip_network(prefix), number) == state
+    assert table.state(Prefix.parse(prefix), number) == state
 
 
 def test_rpki_rule_refuses_invalid_and_stale(tmp_path: Path) -> None:
@@ -260,21 +262,38 @@ def test_a_stop_switch_that_cannot_be_read_stops(tmp_path: Path) -> None:
     assert "cannot be read" in str(HaltSwitch(tmp_path / "HALT").reason())
 
 
+LIST = ("193.0.0.0/21", "193.0.10.0/23")
+
+
 def test_last_good_lists_are_kept_and_checked(tmp_path: Path) -> None:
-    lists = LastGoodLists(tmp_path / "lists")
+    lists = LastGoodLists(tmp_path / "state" / "lists.db")
     assert lists.get(3333) is None
-    lists.put(3333, ("193.0.0.0/21", "193.0.10.0/23"), "run-1")
-    assert LastGoodLists(tmp_path / "lists").get(3333) == ("193.0.0.0/21", "193.0.10.0/23")
-    assert (tmp_path / "lists" / "AS3333.json").stat().st_mode & 0o777 == 0o600
+    assert not lists.forget(3333)
+    lists.put(3333, LIST, "run-1")
+    assert LastGoodLists(lists.path).get(3333) == LIST
+    assert lists.get_many([3333, 1299]) == {3333: LIST}
+    assert lists.path.stat().st_mode & 0o777 == 0o600
     with pytest.raises(ValueError, match="never a good one"):
-        lists.put(3334, (), "run-1")
+        lists.put_many({1299: LIST, 3334: ()}, "run-1")
+    assert lists.get(1299) is None
 
 
-@pytest.mark.parametrize("damage", [("193.0.10.0/23", "10.0.0.0/8"), ("}", ""), ('"prefixes"', '"other"')])
-def test_a_damaged_last_good_list_is_never_used(tmp_path: Path, damage: tuple[str, str]) -> None:
-    lists = LastGoodLists(tmp_path)
-    lists.put(3333, ("193.0.0.0/21", "193.0.10.0/23"), "run-1")
-    path = tmp_path / "AS3333.json"
-    path.write_text(path.read_text().replace(*damage))
-    with pytest.raises(hr.CheckpointCorruptionError, match=r"AS3333\.json"):
+@pytest.mark.parametrize(
+    "damage", ["replace(prefixes, '193.0.10.0/23', '10.0.0.0/8')", "replace(prefixes, ']', '')", "'{}'", "NULL || 7"]
+)
+def test_a_damaged_last_good_list_is_never_used(tmp_path: Path, damage: str) -> None:
+    lists = LastGoodLists(tmp_path / "lists.db")
+    lists.put_many({3333: LIST, 1299: LIST}, "run-1")
+    with closing(sqlite3.connect(lists.path)) as database, database:
+        database.execute(f"UPDATE OR IGNORE last_good SET prefixes=coalesce({damage}, '7') WHERE as_number=3333")
+    with pytest.raises(hr.CheckpointCorruptionError, match=r"lists\.db: the last good list of AS3333 was altered"):
         lists.get(3333)
+    assert lists.get(1299) == LIST
+    assert lists.forget(3333)
+    assert lists.get(3333) is None
+
+
+def test_a_damaged_file_of_last_good_lists_is_named(tmp_path: Path) -> None:
+    (tmp_path / "lists.db").write_bytes(b"not a database" * 100)
+    with pytest.raises(hr.CheckpointCorruptionError, match=r"lists\.db: damaged"):
+        LastGoodLists(tmp_path / "lists.db").get(3333)

@@ -274,3 +274,31 @@ def test_performance_metrics() -> None:
     assert metrics["throughput"] == {"devices_per_second": 0.25, "policies_per_second": 0.25}
     empty = monitor_pipeline_performance(dataclasses.replace(context, stage_timings={}))
     assert empty["throughput"]["devices_per_second"] == 0
+
+
+def test_mappings_keep_every_name_as_it_is(tmp_path: Path) -> None:
+    """A hand-made writer must quote whatever YAML would take for a number, a truth, a comment or a structure."""
+    names = [
+        "no",
+        "1e3",
+        "0x1f",
+        "1:30",
+        "~",
+        "a: b",
+        "a #b",
+        "- a",
+        "{a",
+        '"',
+        "\\",
+        "Zürich",
+        "\u2028",
+        "\x85",
+        "😀",
+        " ",
+    ]
+    groups = tuple(BgpGroup(name, neighbors=(BgpNeighbor("2001:db8::1", 3333),)) for name in names)
+    empty = RouterProfile("r2", "192.0.2.2")
+    generator = YAMLGenerator(tmp_path)
+    mappings = generator.generate_mappings([RouterProfile("r1", "192.0.2.1", bgp_groups=groups), empty])
+    assert load_mappings(generator.save_with_history(mappings)) == mappings
+    assert list(mappings["routers"]["r1"]["bgp_groups"]) == names

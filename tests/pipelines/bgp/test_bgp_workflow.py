@@ -248,12 +248,13 @@ def test_total_maximum_holds_everything(net: Net) -> None:
 def test_a_damaged_last_good_list_is_named_and_held(net: Net) -> None:
     router = net.router(1, (3333, 1299))
     net.run(net.config())
-    path = net.state / "last-good" / "AS3333.json"
-    path.write_text(path.read_text().replace("193.0.10.0/23", "10.0.0.0/8"))
+    with sqlite3.connect(net.state / "last-good.db") as database:
+        database.execute("UPDATE last_good SET prefixes=replace(prefixes, '193.0.10.0/23', '10.0.0.0/8')")
+    database.close()
     result = net.run(net.autonomous())
     held = next(policy for policy in result.policy_results if policy.as_number == 3333)
     assert held.status == "held"
-    assert "AS3333.json" in held.reasons[0]
+    assert "last-good.db: the last good list of AS3333 was altered" in held.reasons[0]
     assert router.running()["AS3333"] == OLD["AS3333"]
 
 
@@ -403,7 +404,7 @@ def test_a_collapsed_list_waits_for_approval_and_then_goes_through(net: Net) -> 
     assert result.policy_results[0].status == "held"
     assert "shrink: 20 of 40 IPv4 prefixes would go (50%)" in result.policy_results[0].reasons[0]
     assert router.running() == {"AS3333": big}
-    assert LastGoodLists(net.state / "last-good").get(3333) == tuple(big)
+    assert LastGoodLists(net.state / "last-good.db").get(3333) == tuple(big)
     queue = ApprovalQueue(net.state / "approvals")
     (asked,) = queue.pending()
     assert (asked.kind, asked.subject, asked.risk_level) == ("list", "AS3333", "high")
@@ -411,7 +412,7 @@ def test_a_collapsed_list_waits_for_approval_and_then_goes_through(net: Net) -> 
     result = net.run(net.autonomous())
     assert outcomes(result) == {"r1": "confirmed"}
     assert router.running() == {"AS3333": big[:20]}
-    assert LastGoodLists(net.state / "last-good").get(3333) == tuple(big[:20])
+    assert LastGoodLists(net.state / "last-good.db").get(3333) == tuple(big[:20])
 
 
 def test_a_router_far_from_the_last_good_list_needs_a_person_too(net: Net) -> None:

@@ -39,6 +39,10 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     halt = _add_simple(actions, "halt", "stop all application, now", _halt)
     halt.add_argument("reason", nargs="?", default="halted on the command line")
     _add_simple(actions, "release", "allow application again", _release)
+    forget = _add_simple(
+        actions, "forget", "forget the last good list of an AS: the next one counts as the first", _forget
+    )
+    forget.add_argument("as_number", metavar="AS", help="as in AS3333")
     _add_simple(actions, "status", "how the last run stands", _status)
     _add_simple(actions, "audit", "show the audit trail, after a check that nothing is missing", _audit)
     _add_simple(actions, "mail", "send the mails that wait", _mail)
@@ -240,6 +244,23 @@ def _release(args: argparse.Namespace) -> int:
         return 0
     AuditLog(_state_dir(args) / "audit.jsonl").record("released", "pipeline", by=args.by or getpass.getuser())
     print("application is allowed again")
+    return 0
+
+
+def _forget(args: argparse.Namespace) -> int:
+    from headrace.pipelines.bgp.asn import parse_as_number
+    from headrace.pipelines.bgp.audit import AuditLog
+    from headrace.pipelines.bgp.guardrails import LastGoodLists
+
+    try:
+        number = parse_as_number(args.as_number)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+    path = _state_dir(args) / "last-good.db"
+    if not LastGoodLists(path).forget(number):
+        raise ConfigurationError(f"there is no last good list of AS{number} in {path}")
+    AuditLog(_state_dir(args) / "audit.jsonl").record("forgotten", f"AS{number}", by=args.by or getpass.getuser())
+    print(f"the last good list of AS{number} is forgotten: the next look-up is compared with nothing")
     return 0
 
 

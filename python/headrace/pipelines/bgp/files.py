@@ -6,14 +6,12 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from headrace.errors import CheckpointCorruptionError, StorageError
 
-__all__ = ["read_json", "to_json", "write_atomic", "write_json", "write_many"]
+__all__ = ["read_json", "write_atomic", "write_json"]
 
 
 def write_atomic(path: Path, text: str) -> None:
@@ -24,19 +22,6 @@ def write_atomic(path: Path, text: str) -> None:
         _sync_folder(path.parent)
     except OSError as error:
         raise StorageError(f"{path}: cannot be written: {error.strerror or error}") from error
-
-
-def write_many(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write many files of one folder, each as ``write_atomic`` does; the disk syncs them together."""
-    if not texts:
-        return
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with ThreadPoolExecutor(min(32, len(texts))) as pool:
-            list(pool.map(lambda name: _replace(folder / name, texts[name]), texts))
-        _sync_folder(folder)
-    except OSError as error:
-        raise StorageError(f"{folder}: cannot be written: {error.strerror or error}") from error
 
 
 def _replace(path: Path, text: str) -> None:
@@ -61,14 +46,9 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def to_json(value: Any) -> str:
-    """Return ``value`` as the text of a file."""
-    return json.dumps(value, indent=1, sort_keys=True) + "\n"
-
-
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as JSON, whole or not at all."""
-    write_atomic(path, to_json(value))
+    write_atomic(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
 
 
 def read_json(path: Path) -> Any:

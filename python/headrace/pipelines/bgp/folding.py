@@ -11,7 +11,7 @@ from headrace.pipelines.bgp.errors import StageExecutionError
 from headrace.pipelines.bgp.job import BgpJob
 from headrace.pipelines.bgp.mappings import routers_by_as
 from headrace.pipelines.bgp.models import ApplicationResult, DeviceCollectionResult, PipelineContext
-from headrace.pipelines.bgp.stages import policies_from, profile_of
+from headrace.pipelines.bgp.stages import policies_from
 
 __all__ = ["StageFailed", "fold"]
 
@@ -89,7 +89,7 @@ def _discovery(context: PipelineContext, run: hr.Run, job: BgpJob) -> PipelineCo
             bad.append(profile.hostname)
             continue
         warnings += [f"{profile.hostname}: {text}" for text in entry["warnings"]]
-        profiles.append(dataclasses.replace(profile_of(job, profile.hostname, entry), bgp_config=profile.bgp_config))
+        profiles.append(dataclasses.replace(job.profile(profile.hostname, entry), bgp_config=profile.bgp_config))
     folded = context.but(
         router_profiles=tuple(profiles), current_stage="discovery_complete", warnings=warnings, failed_devices=bad
     )
@@ -99,7 +99,7 @@ def _discovery(context: PipelineContext, run: hr.Run, job: BgpJob) -> PipelineCo
 
 
 def _processing(context: PipelineContext, run: hr.Run, job: BgpJob) -> PipelineContext:
-    _step_failure(run, "processing", "as_numbers")
+    _step_failure(run, "processing")
     found = run.results("processing")
     if not found:
         return context.but(current_stage="processing_skipped", warnings=["Processing skipped - nothing discovered"])

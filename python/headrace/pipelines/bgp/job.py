@@ -22,7 +22,7 @@ from headrace.pipelines.bgp.errors import PipelineExecutionError
 from headrace.pipelines.bgp.guardrails import LastGoodLists
 from headrace.pipelines.bgp.judge import PolicyJudge
 from headrace.pipelines.bgp.mappings import YAMLGenerator
-from headrace.pipelines.bgp.models import ApplicationResult, DeviceInfo, PolicyResult, RouterProfile
+from headrace.pipelines.bgp.models import ApplicationResult, DeviceInfo, DiscoveryResult, PolicyResult, RouterProfile
 from headrace.pipelines.bgp.parsing import RouterInspector, detect_format, redact_secrets
 from headrace.pipelines.bgp.policy import PolicyCombiner
 from headrace.pipelines.bgp.progress import ProgressReporter, StageClock
@@ -52,7 +52,8 @@ class CollectionError(PipelineExecutionError):
 class BgpJob:
     """The devices, the settings and the folders of one run. Safe to use from several threads.
 
-    ``recorded``: host names whose configuration the run that is gone on with has already.
+    ``recorded``: host names whose configuration the run that is gone on with has already; ``asked``: AS numbers that it
+    asks for, or has asked for.
     """
 
     __headrace_fingerprint__ = "headrace.pipelines.bgp.job/1"  # what a run does depends on its execution id, not on us
@@ -62,6 +63,7 @@ class BgpJob:
     output_dir: Path
     execution_id: str
     recorded: Collection[str] = ()
+    asked: Collection[int] = ()
 
     def __post_init__(self) -> None:
         self.collector = RouterCollector(self.devices, self.config, self.recorded)
@@ -69,13 +71,15 @@ class BgpJob:
         self.trail = AuditTrail(self.state_dir, self.config.email)
         self.records = ApplyRecords(self.state_dir / "applies")
         self.approvals = ApprovalQueue(self.state_dir / "approvals")
-        self.last_good = LastGoodLists(self.state_dir / "last-good")
+        self.last_good = LastGoodLists(self.state_dir / "last-good.db")
         self.halt = self.config.halt_switch(self.state_dir)
         self.progress = ProgressReporter(len(self.devices))
         self.clock = StageClock()
         self.applier = PolicyApplier(self.config, self.records, self.approvals, self.trail, self.halt)
         self.by_name = {device.hostname: device for device in self.devices}
+        self._profiles: dict[str, RouterProfile] = {}
         self._policies: dict[int, PolicyResult] | None = None
+        self._asked = set(self.asked)
         self._lock = threading.Lock()
 
     # --- collection and discovery
@@ -91,11 +95,17 @@ class BgpJob:
         return {"bgp_data": redact_secrets(text), "seconds": outcome.seconds, "attempts": outcome.attempts}
 
     def discover(self, hostname: str, bgp_data: str) -> dict[str, Any]:
-        """Return what a configuration says, as a dict of ``DiscoveryResult``'s fields."""
+        """Return what a configuration says, as the journal has it; the profile stays at hand for ``profile``."""
         profile = dataclasses.replace(self.by_name[hostname].to_router_profile(), bgp_config=bgp_data)
         found = RouterInspector().inspect_router(profile)
+        self._profiles[hostname] = found.profile(self.by_name[hostname])
         self.progress.device_done("discovery")
-        return dataclasses.asdict(found)
+        return found.to_dict()
+
+    def profile(self, hostname: str, entry: Mapping[str, Any]) -> RouterProfile:
+        """Return the profile of a router of which ``discover`` returned ``entry``, here or in an earlier process."""
+        known = self._profiles.get(hostname)
+        return DiscoveryResult.from_dict(entry).profile(self.by_name[hostname]) if known is None else known
 
     def write_mappings(self, profiles: Sequence[RouterProfile]) -> str:
         """Write which router talks to which AS as YAML, what it replaces into the history; return the path."""
@@ -108,6 +118,13 @@ class BgpJob:
         return [number for number in sorted(set(numbers)) if classify(number) in kinds]
 
     # --- generation
+
+    def not_asked_yet(self, numbers: Iterable[int]) -> list[int]:
+        """Return those that a registry can know and that no router named before. They count as asked from now on."""
+        with self._lock:
+            new = self.eligible(set(numbers) - self._asked)
+            self._asked.update(new)
+        return new
 
     def look_up(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
         """Return one answer for each AS: status (ok, empty, failed), prefixes, reason, seconds."""
@@ -128,11 +145,9 @@ class BgpJob:
     def judge(self, answers: Mapping[int, Mapping[str, Any]], numbers: Sequence[int]) -> dict[int, PolicyResult]:
         """Return the policy of each AS in ``numbers``; the good ones become the last good ones."""
         judge = PolicyJudge(self.config, self.last_good, self.approvals)
-        policies = {}
-        for number in numbers:
-            answer = answers.get(number, {"status": "failed", "reason": "it was not looked up", "seconds": 0.0})
-            policies[number] = judge.judge(number, _lookup(answer), answer["seconds"])
-        policies = judge.limit_total(policies)
+        missing = {"status": "failed", "reason": "it was not looked up", "seconds": 0.0}
+        found = {number: answers.get(number, missing) for number in numbers}
+        policies = judge.limit_total(judge.judge_all({n: (_lookup(a), a["seconds"]) for n, a in found.items()}))
         judge.remember(policies, self.execution_id)
         return policies
 

@@ -19,6 +19,8 @@ from headrace.types import Empty, Failed, Lookup
 
 __all__ = ["PolicyJudge"]
 
+Before = tuple[str, ...] | CheckpointCorruptionError | None
+
 
 @dataclass
 class PolicyJudge:
@@ -33,13 +35,15 @@ class PolicyJudge:
         self.rpki = None if path is None else RpkiTable.load(path)
         self.manager = UnifiedSafetyManager(self.config.guardrails)
 
-    def judge(self, as_number: int, answer: Lookup, seconds: float = 0.0) -> PolicyResult:
-        """Return the policy for one AS. Nothing is written."""
+    def judge_all(self, answers: Mapping[int, tuple[Lookup, float]]) -> dict[int, PolicyResult]:
+        """Return the policy of each AS, whose look-up took so many seconds. Nothing is written."""
+        known = self.last_good.get_many(answers)
+        return {n: self._judge(n, answer, seconds, known.get(n)) for n, (answer, seconds) in answers.items()}
+
+    def _judge(self, as_number: int, answer: Lookup, seconds: float, before: Before) -> PolicyResult:
         name = list_name(self.config.list_name, as_number)
-        try:
-            before = self.last_good.get(as_number)
-        except CheckpointCorruptionError as error:
-            return PolicyResult(as_number, "held", name, reasons=(str(error),), risk_level="high", seconds=seconds)
+        if isinstance(before, CheckpointCorruptionError):
+            return PolicyResult(as_number, "held", name, reasons=(str(before),), risk_level="high", seconds=seconds)
         base = PolicyResult(as_number, "failed", name, last_good=before, risk_level="high", seconds=seconds)
         if isinstance(answer, Failed):
             return replace(base, error_message=answer.reason)

@@ -32,16 +32,18 @@ __all__ = [
 
 PLATFORMS = ("junos", "frr", "netconf")
 _HOSTNAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9_])?", re.ASCII)
+_MUTABLE = (list, set, frozenset, dict)
 
 
 def _freeze(instance: Any) -> None:
     """Turn lists into tuples and dicts into read-only views, so that a frozen instance is frozen all through."""
-    for name, value in list(vars(instance).items()):
+    changing = [(name, value) for name, value in vars(instance).items() if isinstance(value, _MUTABLE)]
+    for name, value in changing:
         if isinstance(value, list):
             object.__setattr__(instance, name, tuple(value))
         elif isinstance(value, (set, frozenset)):
             object.__setattr__(instance, name, tuple(sorted(value)))
-        elif isinstance(value, dict):
+        else:
             object.__setattr__(instance, name, MappingProxyType(dict(value)))
 
 
@@ -131,19 +133,6 @@ class BgpGroup:
 
 
 @dataclass(frozen=True)
-class DiscoveryResult:
-    """What a configuration says: all AS numbers of external peers, the groups, and what was odd."""
-
-    as_numbers: tuple[int, ...] = ()
-    bgp_groups: tuple[BgpGroup, ...] = ()
-    local_as: tuple[int, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        _freeze(self)
-
-
-@dataclass(frozen=True)
 class RouterProfile:
     """A router and what is known of it so far."""
 
@@ -158,6 +147,54 @@ class RouterProfile:
 
     def __post_init__(self) -> None:
         _freeze(self)
+
+
+@dataclass(frozen=True)
+class DiscoveryResult:
+    """What a configuration says: all AS numbers of external peers, the groups, and what was odd."""
+
+    as_numbers: tuple[int, ...] = ()
+    bgp_groups: tuple[BgpGroup, ...] = ()
+    local_as: tuple[int, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _freeze(self)
+
+    def profile(self, device: DeviceInfo) -> RouterProfile:
+        """Return the profile of the router that said so; without its configuration."""
+        return RouterProfile(
+            device.hostname,
+            device.address,
+            device.platform,
+            "",
+            self.as_numbers,
+            self.bgp_groups,
+            self.local_as,
+            device,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        groups = [
+            {**vars(group), "neighbors": [{**vars(n), "prefix_lists": list(n.prefix_lists)} for n in group.neighbors]}
+            for group in self.bgp_groups
+        ]
+        return {
+            "as_numbers": list(self.as_numbers),
+            "bgp_groups": groups,
+            "local_as": list(self.local_as),
+            "warnings": list(self.warnings),
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> DiscoveryResult:
+        """Read what ``to_dict`` wrote."""
+        groups = [
+            BgpGroup(**{**group, "neighbors": [BgpNeighbor(**neighbor) for neighbor in group["neighbors"]]})
+            for group in value["bgp_groups"]
+        ]
+        return cls(value["as_numbers"], tuple(groups), value["local_as"], value["warnings"])
 
 
 @dataclass(frozen=True)
@@ -183,6 +220,13 @@ class PolicyResult:
 
     def __post_init__(self) -> None:
         _freeze(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        last_good = None if self.last_good is None else list(self.last_good)
+        return {
+            **vars(self), "prefixes": list(self.prefixes), "last_good": last_good, "reasons": list(self.reasons)
+        }  # fmt: skip
 
     @property
     def success(self) -> bool:

@@ -6,7 +6,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ class PipelineResult:
     """The result of ``execute_pipeline``. ``success``: nothing went wrong that the run was asked to do.
 
     Devices that could not be read and lists that were held are ``warnings``: the rest was done, and nothing was applied
-    that was not whole.
+    that was not whole. ``seconds``: from start to end; ``stage_timings`` are each stage's own, and stages overlap.
     """
 
     success: bool
@@ -47,6 +47,7 @@ class PipelineResult:
     performance: Mapping[str, Any] = field(default_factory=dict)
     email_notifications_sent: int = 0
     start_time: datetime | None = None
+    seconds: float = 0.0
     output_dir: Path | None = None
     output_files: tuple[str, ...] = ()
 
@@ -71,6 +72,7 @@ class PipelineResult:
             performance=monitor_pipeline_performance(context),
             email_notifications_sent=context.email_notifications_sent,
             start_time=context.start_time,
+            seconds=(datetime.now(timezone.utc) - context.start_time).total_seconds(),
             output_dir=context.output_dir,
             output_files=output_files,
         )
@@ -105,6 +107,7 @@ class PipelineResult:
             "applications": [dataclasses.asdict(result) for result in self.application_results],
             "errors": list(self.errors),
             "warnings": list(self.warnings),
+            "seconds": self.seconds,
             "stage_timings": dict(self.stage_timings),
             "performance": dict(self.performance),
             "email_notifications_sent": self.email_notifications_sent,
@@ -123,7 +126,7 @@ class PipelineResult:
             lines.append(f"  routers    {_counts(result.outcome for result in self.application_results)}")
         if self.email_notifications_sent:
             lines.append(f"  e-mail     {self.email_notifications_sent} notifications")
-        lines.append(f"  time       {sum(self.stage_timings.values()):.1f} s ({self._timings()})")
+        lines.append(f"  time       {self.seconds:.1f} s ({self._timings()}; stages overlap)")
         lines += [f"  file       {path}" for path in self.output_files[:5]]
         if len(self.output_files) > 5:
             lines.append(f"             and {len(self.output_files) - 5} more under {self.output_dir}")

@@ -10,7 +10,7 @@ from typing import Any
 import headrace as hr
 from headrace.pipelines.bgp.asn import classify
 from headrace.pipelines.bgp.job import BgpJob
-from headrace.pipelines.bgp.models import BgpGroup, BgpNeighbor, PolicyResult, RouterProfile
+from headrace.pipelines.bgp.models import PolicyResult
 from headrace.store import StoredRun, as_store
 
 __all__ = ["PIPELINE", "STAGES", "build_pipeline", "known_runs", "policies_from"]
@@ -62,10 +62,12 @@ def _collection(pipe: hr.Pipeline, job: BgpJob) -> None:
             numbers = sorted({number for known in routers.values() for number in known})
             kinds = {str(number): str(classify(number)) for number in numbers}
         eligible = job.eligible(numbers)
+        job.progress.update_stage("generation")
         return {"routers": routers, "kinds": kinds, "eligible": eligible, "execution": ctx.params["execution_id"]}
 
     def mappings(ctx: hr.Context) -> str:
-        return job.write_mappings(_profiles(ctx, job))
+        found = ctx.results("discovery")
+        return job.write_mappings([job.profile(hostname, found[hostname]) for hostname in sorted(found)])
 
     pipe.step(devices)
     pipe.map(collection, over="devices", workers=job.config.parallel_workers)
@@ -74,29 +76,10 @@ def _collection(pipe: hr.Pipeline, job: BgpJob) -> None:
     pipe.step(mappings, after="processing")
 
 
-def _profiles(ctx: hr.Context, job: BgpJob) -> list[RouterProfile]:
-    return [profile_of(job, hostname, entry) for hostname, entry in sorted(ctx.results("discovery").items())]
-
-
-def profile_of(job: BgpJob, hostname: str, found: Mapping[str, Any]) -> RouterProfile:
-    """Return the profile of a router whose configuration was read."""
-    groups = []
-    for group in found["bgp_groups"]:
-        neighbors = [BgpNeighbor(**neighbor) for neighbor in group["neighbors"]]
-        groups.append(BgpGroup(**{**group, "neighbors": tuple(neighbors)}))
-    return dataclasses.replace(
-        job.by_name[hostname].to_router_profile(),
-        discovered_as_numbers=tuple(found["as_numbers"]),
-        bgp_groups=tuple(groups),
-        local_as=tuple(found["local_as"]),
-    )
-
-
 def _generation(pipe: hr.Pipeline, job: BgpJob) -> None:
-    def as_numbers(ctx: hr.Context) -> dict[str, Any]:
-        known = ctx.results("processing")
-        job.progress.update_stage("generation")
-        return {str(number): {"number": number, "execution": known["execution"]} for number in known["eligible"]}
+    def as_numbers(ctx: hr.Context, found: dict[str, Any]) -> dict[str, Any]:
+        new = job.not_asked_yet(found["as_numbers"])
+        return {str(number): {"number": number, "execution": found["execution"]} for number in new}
 
     def generation(ctx: hr.Context, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
         with job.clock.unit("generation"):
@@ -105,17 +88,17 @@ def _generation(pipe: hr.Pipeline, job: BgpJob) -> None:
 
     def policies(ctx: hr.Context) -> dict[str, Any]:
         known = ctx.results("processing")
-        answers = {int(number): answer for number, answer in ctx.results("generation").items()}
+        answers = {answer["number"]: answer for answer in ctx.results("generation").values()}
         with job.clock.unit("generation"):
             judged = job.judge(answers, known["eligible"])
             job.remember_policies(judged)
             files = job.write_policies(judged, known["routers"])
-        stored = {str(number): dataclasses.asdict(policy) for number, policy in judged.items()}
+        stored = {str(number): policy.to_dict() for number, policy in judged.items()}
         return {"policies": stored, "files": files, "execution": known["execution"]}
 
-    pipe.step(as_numbers, after="processing")
-    pipe.batch(generation, over="as_numbers", size=512, workers=1)
-    pipe.step(policies, after="generation")
+    pipe.flat_map(as_numbers, over="discovery")  # an AS is asked for as soon as the first router names it
+    pipe.batch(generation, over="as_numbers", size=128, workers=1)
+    pipe.step(policies, after=["generation", "processing"])
 
 
 def _application(pipe: hr.Pipeline, job: BgpJob) -> str:

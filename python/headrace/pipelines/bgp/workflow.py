@@ -78,7 +78,8 @@ class WorkflowOrchestrator:
         job = BgpJob(devices, settings, output_dir, str(uuid.uuid4()))
         if resume and (stopped := self._unfinished(job)) is not None:
             known = stopped.params["execution_id"]
-            job = BgpJob(devices, settings, output_dir, known, recorded=stopped.results("collection"))
+            asked = [entry["number"] for entry in stopped.results("as_numbers").values()]
+            job = BgpJob(devices, settings, output_dir, known, stopped.results("collection"), asked)
             logger.info("going on with execution %s", known)
         self._jobs[job.execution_id] = self._current = job
         autonomous = config.get("autonomous_mode") or {"enabled": settings.mode == "autonomous"}

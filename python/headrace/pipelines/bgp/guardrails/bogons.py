@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
+from headrace.pipelines.bgp.guardrails.prefix import Prefix
 
-__all__ = ["IPNetwork", "bogon_containing"]
-
-IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+__all__ = ["bogon_containing"]
 
 # RFC 6890 and its updates; IPv6: what is inside 2000::/3 and not for the Internet. The rest of IPv6 is a bogon too.
 _BOGONS_V4 = (
@@ -15,28 +13,26 @@ _BOGONS_V4 = (
     "224.0.0.0/4", "240.0.0.0/4",
 )  # fmt: skip
 _BOGONS_V6 = ("2001::/23", "2001:db8::/32", "2002::/16", "3ffe::/16", "3fff::/20")
-_GLOBAL_V6 = ipaddress.IPv6Network("2000::/3")
+_GLOBAL_V6 = Prefix.parse("2000::/3")
 
 
-def _table(networks: tuple[str, ...]) -> dict[int, dict[int, IPNetwork]]:
-    table: dict[int, dict[int, IPNetwork]] = {}
-    for network in map(ipaddress.ip_network, networks):
-        shift = network.max_prefixlen - network.prefixlen
-        table.setdefault(network.prefixlen, {})[int(network.network_address) >> shift] = network
+def _table(prefixes: tuple[str, ...]) -> dict[int, dict[int, Prefix]]:
+    table: dict[int, dict[int, Prefix]] = {}
+    for prefix in map(Prefix.parse, prefixes):
+        table.setdefault(prefix.length, {})[prefix.top()] = prefix
     return table
 
 
 _TABLES = {4: _table(_BOGONS_V4), 6: _table(_BOGONS_V6)}
 
 
-def bogon_containing(prefix: IPNetwork) -> IPNetwork | str | None:
+def bogon_containing(prefix: Prefix) -> Prefix | str | None:
     """Return the bogon that ``prefix`` lies in, or None."""
-    address = int(prefix.network_address)
     for length, entries in _TABLES[prefix.version].items():
-        if prefix.prefixlen >= length:
-            found = entries.get(address >> (prefix.max_prefixlen - length))
+        if prefix.length >= length:
+            found = entries.get(prefix.top(length))
             if found is not None:
                 return found
-    if prefix.version == 6 and prefix.prefixlen >= 3 and not prefix.subnet_of(_GLOBAL_V6):
+    if prefix.version == 6 and prefix.length >= 3 and not prefix.inside(_GLOBAL_V6):
         return f"outside {_GLOBAL_V6}"
     return None

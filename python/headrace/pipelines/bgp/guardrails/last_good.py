@@ -3,51 +3,101 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from headrace.errors import CheckpointCorruptionError
-from headrace.pipelines.bgp.files import read_json, to_json, write_many
+from headrace.errors import CheckpointCorruptionError, StorageError
 
 __all__ = ["LastGoodLists", "digest_of"]
 
+_TABLE = (
+    "CREATE TABLE IF NOT EXISTS last_good(as_number INTEGER PRIMARY KEY, prefixes TEXT NOT NULL, digest TEXT NOT NULL, "
+    "execution_id TEXT NOT NULL) WITHOUT ROWID"
+)
+_PUT = "INSERT OR REPLACE INTO last_good VALUES(?, ?, ?, ?)"
 
-def digest_of(prefixes: tuple[str, ...] | list[str]) -> str:
+
+def digest_of(prefixes: Iterable[str]) -> str:
     """Return the SHA-256 of a list; the order does not matter."""
     return hashlib.sha256("\n".join(sorted(prefixes)).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class LastGoodLists:
-    """One file an AS under ``folder``, each with the digest of its list."""
+    """One SQLite file, mode 0600: a row an AS (prefixes as a JSON list), each with the digest of its list.
 
-    folder: Path
+    Safe to use from several threads and processes. CheckpointCorruptionError where a list, or the file, was altered.
+    """
+
+    path: Path
 
     def get(self, as_number: int) -> tuple[str, ...] | None:
         """Return the last good list, None where there was never one; CheckpointCorruptionError where it was altered."""
-        path = self._path(as_number)
-        record = read_json(path)
-        if record is None:
-            return None
-        prefixes = record.get("prefixes") if isinstance(record, dict) else None
-        if not isinstance(prefixes, list) or record.get("digest") != digest_of(prefixes):
-            raise CheckpointCorruptionError(f"{path}: the list does not match its digest; remove it after a look at it")
-        return tuple(prefixes)
+        found = self.get_many([as_number]).get(as_number)
+        if isinstance(found, CheckpointCorruptionError):
+            raise found
+        return found
+
+    def get_many(self, as_numbers: Iterable[int]) -> dict[int, tuple[str, ...] | CheckpointCorruptionError]:
+        """Return the last good lists of those that have one; in place of an altered one, the error that says so."""
+        if not self.path.exists():
+            return {}
+        with self._open() as database:
+            query = "SELECT prefixes, digest FROM last_good WHERE as_number=?"
+            rows = {number: database.execute(query, (number,)).fetchone() for number in as_numbers}
+        return {number: self._list(number, *row) for number, row in rows.items() if row is not None}
 
     def put(self, as_number: int, prefixes: tuple[str, ...], execution_id: str) -> None:
         """Make ``prefixes`` the last good list. An empty one is never good."""
         self.put_many({as_number: prefixes}, execution_id)
 
     def put_many(self, lists: Mapping[int, tuple[str, ...]], execution_id: str) -> None:
-        """Make ``lists`` the last good ones; each is replaced as a whole."""
-        texts = {}
+        """Make ``lists`` the last good ones: all of them, or, where we are killed, none."""
         for as_number, prefixes in lists.items():
             if not prefixes:
                 raise ValueError(f"AS{as_number}: an empty list is never a good one")
-            record = {"as_number": as_number, "prefixes": list(prefixes), "digest": digest_of(prefixes)}
-            texts[self._path(as_number).name] = to_json({**record, "execution_id": execution_id})
-        write_many(self.folder, texts)
+        if not lists:
+            return
+        rows = [(n, json.dumps(prefixes), digest_of(prefixes), execution_id) for n, prefixes in lists.items()]
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self._open() as database, database:
+            database.executemany(_PUT, rows)
 
-    def _path(self, as_number: int) -> Path:
-        return self.folder / f"AS{as_number}.json"
+    def forget(self, as_number: int) -> bool:
+        """Forget the list of one AS, altered or not; return whether there was one."""
+        if not self.path.exists():
+            return False
+        with self._open() as database, database:
+            return database.execute("DELETE FROM last_good WHERE as_number=?", (as_number,)).rowcount > 0
+
+    def _list(self, as_number: int, text: object, digest: object) -> tuple[str, ...] | CheckpointCorruptionError:
+        try:
+            prefixes = json.loads(text)  # type: ignore[arg-type]
+            if isinstance(prefixes, list) and digest == digest_of(prefixes):
+                return tuple(prefixes)
+        except (TypeError, ValueError):
+            pass
+        return CheckpointCorruptionError(
+            f"{self.path}: the last good list of AS{as_number} was altered; after a look at what the registry says, "
+            f"'headrace bgp forget AS{as_number}' begins anew"
+        )
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            with closing(sqlite3.connect(self.path, timeout=30.0)) as database:
+                database.execute("PRAGMA synchronous=FULL")
+                database.execute(_TABLE)
+                yield database
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise StorageError(f"{self.path}: cannot be used: {error}") from error
+            raise CheckpointCorruptionError(f"{self.path}: damaged ({error}); restore it from a copy") from error
+        except OSError as error:
+            raise StorageError(f"{self.path}: cannot be opened: {error.strerror or error}") from error

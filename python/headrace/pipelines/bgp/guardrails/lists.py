@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from headrace.pipelines.bgp.asn import AsKind, classify
-from headrace.pipelines.bgp.guardrails.bogons import IPNetwork, bogon_containing
+from headrace.pipelines.bgp.guardrails.bogons import bogon_containing
+from headrace.pipelines.bgp.guardrails.prefix import Prefix
 from headrace.pipelines.bgp.guardrails.rpki import RpkiTable
 from headrace.pipelines.bgp.guardrails.settings import GuardrailSettings
 
@@ -40,21 +40,17 @@ class ListSubject:
     now: float = 0.0
 
     @cached_property
-    def networks(self) -> tuple[IPNetwork, ...]:
+    def networks(self) -> tuple[Prefix, ...]:
         """The prefixes, parsed."""
-        return tuple(map(ipaddress.ip_network, self.prefixes))
+        return tuple(map(Prefix.parse, self.prefixes))
 
     @cached_property
-    def guarded(self) -> tuple[IPNetwork, ...]:
+    def guarded(self) -> tuple[Prefix, ...]:
         """The prefixes outside ``allow_prefixes``."""
-        allowed = [ipaddress.ip_network(prefix) for prefix in self.settings.allow_prefixes]
+        allowed = list(map(Prefix.parse, self.settings.allow_prefixes))
         if not allowed:
             return self.networks
-        return tuple(n for n in self.networks if not any(_inside(n, a) for a in allowed))
-
-
-def _inside(prefix: IPNetwork, network: IPNetwork) -> bool:
-    return prefix.version == network.version and prefix.subnet_of(network)  # type: ignore[arg-type]
+        return tuple(n for n in self.networks if not any(map(n.inside, allowed)))
 
 
 def _some(items: Iterable[object]) -> str:
@@ -89,9 +85,9 @@ def length_rule(subject: ListSubject) -> Violation | None:
     settings = subject.settings
     longest = {4: settings.max_length_v4, 6: settings.max_length_v6}
     shortest = {4: settings.min_length_v4, 6: settings.min_length_v6}
-    if specific := [n for n in subject.guarded if n.prefixlen > longest[n.version]]:
+    if specific := [n for n in subject.guarded if n.length > longest[n.version]]:
         return Violation("too_specific", f"{_some(specific)}: longer than /{longest[specific[0].version]}")
-    if broad := [n for n in subject.guarded if n.prefixlen < shortest[n.version]]:
+    if broad := [n for n in subject.guarded if n.length < shortest[n.version]]:
         return Violation("too_broad", f"{_some(broad)}: shorter than /{shortest[broad[0].version]}", approvable=False)
     return None
 

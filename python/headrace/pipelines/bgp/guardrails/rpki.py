@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any
 
 from headrace.pipelines.bgp.asn import parse_as_number
 from headrace.pipelines.bgp.errors import ConfigurationError
-from headrace.pipelines.bgp.guardrails.bogons import IPNetwork
+from headrace.pipelines.bgp.guardrails.prefix import Prefix
 
 __all__ = ["RpkiTable"]
 
@@ -46,13 +45,12 @@ class RpkiTable:
         """Return how many seconds ago the export was made."""
         return now - self.generated_at
 
-    def state(self, prefix: IPNetwork, as_number: int) -> str:
+    def state(self, prefix: Prefix, as_number: int) -> str:
         """Return ``valid``, ``invalid`` or ``not-found`` for ``prefix`` announced by ``as_number``."""
-        bits = int(prefix.network_address)
         covered = False
-        for length in range(prefix.prefixlen + 1):
-            for asn, longest in self.entries.get((prefix.version, length, bits >> (prefix.max_prefixlen - length)), ()):
-                if asn == as_number and prefix.prefixlen <= longest:
+        for length in range(prefix.length + 1):
+            for asn, longest in self.entries.get((prefix.version, length, prefix.top(length)), ()):
+                if asn == as_number and prefix.length <= longest:
                     return "valid"
                 covered = True
         return "invalid" if covered else "not-found"
@@ -62,16 +60,13 @@ def _entries(path: Path, roas: list[Any]) -> _Entries:
     entries: _Entries = {}
     for number, roa in enumerate(roas, start=1):
         try:
-            network = ipaddress.ip_network(roa["prefix"])
-            key = (network.version, network.prefixlen, _bits(network))
-            entries.setdefault(key, []).append((parse_as_number(roa["asn"]), int(roa["maxLength"])))
-        except (KeyError, TypeError, ValueError) as error:
+            prefix = Prefix.parse(roa["prefix"])
+            entries.setdefault((prefix.version, prefix.length, prefix.top()), []).append(
+                (parse_as_number(roa["asn"]), int(roa["maxLength"]))
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ConfigurationError(f"RPKI export {path}: entry {number} is no ROA ({error!r})") from error
     return entries
-
-
-def _bits(network: IPNetwork) -> int:
-    return int(network.network_address) >> (network.max_prefixlen - network.prefixlen)
 
 
 def _generated_at(path: Path, metadata: Any) -> float:

@@ -46,12 +46,11 @@ class GuardrailSettings:
             self._at_least(name, 0)
         if self.max_shrink > 1:
             raise ConfigurationError(f"guardrails: max_shrink is a fraction, 0 to 1, not {self.max_shrink}")
-        object.__setattr__(self, "allow_prefixes", tuple(self.allow_prefixes))
-        for prefix in self.allow_prefixes:
-            try:
-                ipaddress.ip_network(prefix)
-            except ValueError as error:
-                raise ConfigurationError(f"guardrails: allow_prefixes: {error}") from None
+        try:
+            allowed = tuple(str(ipaddress.ip_network(prefix)) for prefix in self.allow_prefixes)
+        except ValueError as error:
+            raise ConfigurationError(f"guardrails: allow_prefixes: {error}") from None
+        object.__setattr__(self, "allow_prefixes", allowed)
         if self.rpki_file is not None:
             object.__setattr__(self, "rpki_file", Path(self.rpki_file))
 

@@ -22,6 +22,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_ONLY_WORDS = re.compile(r"""(?:[^{};\[\]"\#/]|/(?!\*))*""").fullmatch
 _MODE_LINE = re.compile(r"^\{(?:master|backup|linecard|primary|secondary)(?::\w+)?\}[ \t]*$", re.MULTILINE)
 _TAGS = ("inactive:", "protect:", "replace:", "active:")
 
@@ -100,7 +101,7 @@ def set_paths(text: str) -> list[Path]:
     found: list[Path] = []
     inactive: list[Path] = []
     for line in text.splitlines():
-        words = [lexeme for _, lexeme in _tokens(line)]
+        words = line.split() if _ONLY_WORDS(line) else [lexeme for _, lexeme in _tokens(line)]
         if words[:1] == ["set"]:
             found.extend(_expand(words[1:]))
         elif words[:1] == ["deactivate"]:
