@@ -5,7 +5,6 @@
 #include <libssh/callbacks.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -81,13 +80,13 @@ FakeRouter::FakeRouter(Options options) : options_(std::move(options)), key_(mak
   socklen_t size = sizeof name;
   ::getsockname(listener_, reinterpret_cast<sockaddr*>(&name), &size);
   port_ = ntohs(name.sin_port);
-  ::fcntl(listener_, F_SETFL, O_NONBLOCK);
   const std::lock_guard lock(mutex_);
   for (int i = 0; i < std::max(options_.threads, 1); ++i) threads_.emplace_back([this] { accept_all(); });
 }
 
 FakeRouter::~FakeRouter() {
   stopping_ = true;
+  ::shutdown(listener_, SHUT_RDWR);  // wakes those that accept
   for (size_t i = 0;; ++i) {
     std::thread thread;
     {
@@ -139,10 +138,9 @@ std::string FakeRouter::bgp_text(const std::string& address, const std::string& 
 
 void FakeRouter::accept_all() {
   while (!stopping_) {
-    pollfd waiting{listener_, POLLIN, 0};
-    if (::poll(&waiting, 1, 20) != 1) continue;
+    // Blocking: a connection wakes one thread, where poll() would wake them all.
     const int connection = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-    if (connection < 0) continue;  // another thread was quicker
+    if (connection < 0) continue;  // reset before it was accepted, or we are stopping
     ++connections_;
     if (options_.threads > 0) {
       serve(connection);
