@@ -1,4 +1,5 @@
 #include "gil.h"
+#include "headrace/base/error.h"
 #include "headrace/store/run_store.h"
 #include "pybind.h"
 
@@ -6,10 +7,22 @@ using namespace headrace;
 
 namespace {
 
-py::object to_python(const Cell& cell) {
+/// Text as SQLite has it. CheckpointCorruptionError where it isn't UTF-8: headrace writes nothing else.
+py::object to_text(std::string_view text, const std::string& what) {
+  PyObject* made = PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), nullptr);
+  if (made) return py::reinterpret_steal<py::object>(made);
+  PyErr_Clear();
+  throw CheckpointCorruptionError(
+      what +
+      " holds a text that is not UTF-8, so it was altered: `headrace verify` says "
+      "what else was; restore the store from a copy");
+}
+
+py::object to_python(const Cell& cell, const std::string& column) {
   if (const auto* number = std::get_if<std::int64_t>(&cell)) return py::int_(*number);
   if (const auto* real = std::get_if<double>(&cell)) return py::float_(*real);
-  if (const auto* text = std::get_if<std::string>(&cell)) return py::str(*text);
+  if (const auto* text = std::get_if<std::string>(&cell))
+    return to_text(*text, "the column '" + column + "'");
   if (const auto* blob = std::get_if<Bytes>(&cell)) return py::bytes(blob->data);
   return py::none();
 }
@@ -19,7 +32,9 @@ Cell to_cell(py::handle value) {
   if (py::isinstance<py::bytes>(value)) return Bytes{value.cast<std::string>()};
   if (py::isinstance<py::str>(value)) return value.cast<std::string>();
   if (py::isinstance<py::float_>(value)) return value.cast<double>();
-  return value.cast<std::int64_t>();
+  if (py::isinstance<py::int_>(value)) return value.cast<std::int64_t>();
+  throw ConfigurationError("a query takes None, numbers, strings and bytes, not " +
+                           std::string(py::str(py::type::of(value))));
 }
 
 std::vector<Cell> to_cells(const py::sequence& arguments) {
@@ -29,13 +44,15 @@ std::vector<Cell> to_cells(const py::sequence& arguments) {
 }
 
 py::tuple to_python(const Table& table) {
+  py::list columns;
+  for (const std::string& name : table.columns) columns.append(to_text(name, "the name of a column"));
   py::list rows;
   for (const auto& row : table.rows) {
     py::tuple cells(row.size());
-    for (std::size_t i = 0; i < row.size(); ++i) cells[i] = to_python(row[i]);
+    for (std::size_t i = 0; i < row.size(); ++i) cells[i] = to_python(row[i], table.columns[i]);
     rows.append(cells);
   }
-  return py::make_tuple(py::cast(table.columns), rows);
+  return py::make_tuple(columns, rows);
 }
 
 py::tuple query(RunStore& store, const std::string& sql, const py::sequence& arguments) {
@@ -65,9 +82,10 @@ py::list results(RunStore& store, std::int64_t stage, std::int64_t run) {
   py::list rows;
   for (const auto& [key, value] : found) {
     const std::string_view bytes = value.bytes();
-    const py::object data = value.text() ? py::object(py::str(bytes.data(), bytes.size()))
+    const py::object data = value.text() ? to_text(bytes, "the result of a stage")
                                          : py::object(py::bytes(bytes.data(), bytes.size()));
-    rows.append(py::make_tuple(key.empty() ? py::object(py::none()) : py::object(py::str(key)), data));
+    rows.append(
+        py::make_tuple(key.empty() ? py::object(py::none()) : to_text(key, "the key of an item"), data));
   }
   return rows;
 }

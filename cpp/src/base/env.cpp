@@ -168,7 +168,7 @@ std::unique_ptr<Lease> Env::try_lease(const std::string& path, std::int64_t slot
 }
 
 bool Env::lease_held(const std::string& path, std::int64_t slot) const {
-  const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return false;
   struct flock lock = byte_lock(slot);
   const bool held = ::fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;

@@ -1,4 +1,5 @@
 // Verification of everything that is recorded.
+#include "access.h"
 #include "headrace/base/error.h"
 #include "schema.h"
 #include "sqlite_store.h"
@@ -112,31 +113,40 @@ void check_run_chain(Connection& db, bool pruned, Faults& faults) {
   }
 }
 
+/// Everything in the database and its blobs.
+bool walk(Connection& db, const Blobs& blobs, Faults& faults) {
+  check_structure(db, faults);
+  for (const auto& row : db.query("SELECT id, items FROM space", {}).rows) {
+    check_items(db, number(row[0]), number(row[1]), faults);
+  }
+  for (const auto& row : db.query("SELECT id, space, units FROM stage", {}).rows) {
+    check_units(db, blobs, number(row[0]), number(row[1]), number(row[2]), faults);
+  }
+  for (const auto& row : db.query("SELECT number, id, events, event_head FROM run", {}).rows) {
+    check_events(db, row, faults);
+  }
+  for (std::string& fault : Ledger::check(db, true)) faults.push_back(std::move(fault));
+  check_vectors(db, faults);
+  const Table pruned = db.query("SELECT 1 FROM meta WHERE name='pruned' AND value>0", {});
+  check_run_chain(db, !pruned.rows.empty(), faults);
+  return true;
+}
+
 }  // namespace
 
 std::vector<std::string> SqliteStore::verify() {
   Faults faults;
   try {
-    Connection db(path_, Mode::kWrite);
+    Connection db(path_, mode_for(path_));
     db.execute("PRAGMA query_only=1");
     db.execute("BEGIN");
-    check_structure(db, faults);
-    for (const auto& row : db.query("SELECT id, items FROM space", {}).rows) {
-      check_items(db, number(row[0]), number(row[1]), faults);
-    }
-    for (const auto& row : db.query("SELECT id, space, units FROM stage", {}).rows) {
-      check_units(db, blobs_, number(row[0]), number(row[1]), number(row[2]), faults);
-    }
-    for (const auto& row : db.query("SELECT number, id, events, event_head FROM run", {}).rows) {
-      check_events(db, row, faults);
-    }
-    for (std::string& fault : Ledger::check(db, true)) faults.push_back(std::move(fault));
-    check_vectors(db, faults);
-    const Table pruned = db.query("SELECT 1 FROM meta WHERE name='pruned' AND value>0", {});
-    check_run_chain(db, !pruned.rows.empty(), faults);
+    db.steady([&] { return walk(db, blobs_, faults); });
   } catch (const Error& error) {
     faults.emplace_back(error.what());
   }
+  if (mark_.closed())
+    faults.push_back(path_ +
+                     "-mark can't be read by this user: nobody knows whether the last commits are there");
   for (std::string& fault : faults) fault = readable(std::move(fault));
   return faults;
 }

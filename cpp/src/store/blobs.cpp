@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "access.h"
 #include "fault.h"
 #include "headrace/base/error.h"
 
@@ -50,8 +51,9 @@ Value Blobs::get(Connection& db, std::int64_t id) const {
   const std::string digest = find.text(0);
   const bool text = find.integer(1) != 0;
   const std::string file = path(digest);
-  if (::access(file.c_str(), R_OK) != 0)
-    throw CheckpointCorruptionError("the blob file " + file + " is missing");
+  if (denied(file))
+    throw StorageError("the blob file " + file + " can't be read by this user: chmod -R a+rX " + folder_);
+  if (!may(file, R_OK)) throw CheckpointCorruptionError("the blob file " + file + " is missing");
   std::string bytes = env_.read_file(file);
   if (sha256(bytes) != digest) throw CheckpointCorruptionError("the blob file " + file + " is damaged");
   return text ? Value::json(std::move(bytes)) : Value::blob(std::move(bytes));

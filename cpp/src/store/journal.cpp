@@ -80,6 +80,8 @@ void SqliteStore::commit(std::deque<Batch>& group) {
 }
 
 void SqliteStore::transaction(const std::function<void()>& body) {
+  if (mode_ != Mode::kWrite)
+    throw StorageError("the store can't be written (" + path_ + "): the file or its folder is read-only");
   db_.execute("BEGIN IMMEDIATE");
   try {
     check_fence();

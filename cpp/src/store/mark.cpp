@@ -24,7 +24,8 @@ struct Slot {
 
 Mark::Mark(const std::string& path, bool writable) : path_(path) {
   fd_ = ::open(path.c_str(), (writable ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC, 0600);
-  if (fd_ < 0 && (writable || errno != ENOENT)) {
+  closed_ = fd_ < 0 && errno == EACCES && !writable;
+  if (fd_ < 0 && !closed_ && (writable || errno != ENOENT)) {
     throw StorageError("can't open " + path + ": " + std::strerror(errno));
   }
 }

@@ -16,6 +16,9 @@ class Mark {
   Mark& operator=(const Mark&) = delete;
   ~Mark();
 
+  /// Whether the file is there, and this user may not read it; then read() answers 0.
+  bool closed() const noexcept { return closed_; }
+
   /// Last acknowledged commit; 0 where the file is new. CheckpointCorruptionError where both slots are
   /// damaged.
   std::int64_t read() const;
@@ -24,6 +27,7 @@ class Mark {
  private:
   std::string path_;
   int fd_ = -1;
+  bool closed_ = false;
 };
 
 }  // namespace headrace::sqlite

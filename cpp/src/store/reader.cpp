@@ -1,3 +1,4 @@
+#include "access.h"
 #include "blobs.h"
 #include "headrace/base/error.h"
 #include "schema.h"
@@ -10,7 +11,7 @@ namespace {
 class SqliteReader final : public Reader {
  public:
   SqliteReader(const std::string& path, const Env& env)
-      : path_(path), db_(path, Mode::kWrite), blobs_(path + "-blobs", env) {
+      : path_(path), db_(path, mode_for(path)), blobs_(path + "-blobs", env) {
     db_.execute("PRAGMA query_only=1");
   }
 
@@ -56,7 +57,10 @@ class SqliteReader final : public Reader {
                const std::function<void(const std::string&, Value)>& visit) override {
     db_.execute("BEGIN");  // counts, sums and rows of one moment
     try {
-      visit_results(table, run, visit);
+      db_.steady([&] {
+        visit_results(table, run, visit);
+        return true;
+      });
     } catch (...) {
       sqlite3_exec(db_.handle(), "COMMIT", nullptr, nullptr, nullptr);
       throw;
@@ -87,7 +91,7 @@ class SqliteReader final : public Reader {
   }
 
   Table query(const std::string& sql, const std::vector<Cell>& arguments) override {
-    return db_.query(sql, arguments);
+    return db_.steady([&] { return db_.query(sql, arguments); });
   }
 
  private:

@@ -52,6 +52,10 @@ std::int64_t pragma(Connection& db, const std::string& name) {
   return statement.integer(0);
 }
 
+bool is_blank(Connection& db) {
+  return pragma(db, "user_version") == 0 && pragma(db, "schema_version") == 0;
+}
+
 void check_ours(Connection& db, const std::string& path) {
   if (pragma(db, "application_id") != kApplicationId) {
     throw StorageError("not a headrace store (" + path +
@@ -84,10 +88,14 @@ void create_all(Connection& db) {
 
 }  // namespace
 
+void check_schema(Connection& db, const std::string& path) {
+  if (is_blank(db)) throw StorageError("not a headrace store (" + path + "): the file is empty");
+  check_ours(db, path);
+}
+
 void prepare_schema(Connection& db, const std::string& path, bool network, bool create) {
-  const bool blank = pragma(db, "user_version") == 0 && pragma(db, "schema_version") == 0;
-  if (blank && !create) throw StorageError("not a headrace store (" + path + "): the file is empty");
-  if (!blank) check_ours(db, path);
+  const bool blank = is_blank(db);
+  if (!blank || !create) check_schema(db, path);
   if (blank) db.execute("PRAGMA page_size=16384; PRAGMA auto_vacuum=FULL");
   // Shared memory doesn't work over a network: there the rollback journal is slower, but whole.
   db.execute(network ? "PRAGMA journal_mode=DELETE" : "PRAGMA journal_mode=WAL");

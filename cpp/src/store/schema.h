@@ -9,7 +9,9 @@ namespace headrace::sqlite {
 inline constexpr int kSchemaVersion = 1;
 inline constexpr int kApplicationId = 0x68726163;  // "hrac"
 
-/// Makes the tables in a new file, or checks that an old one is ours and of a version we know.
+/// StorageError where the file is not one of ours, or of a version that we don't know.
+void check_schema(Connection& db, const std::string& path);
+/// Makes the tables in a new file, or checks an old one; sets how this connection writes.
 void prepare_schema(Connection& db, const std::string& path, bool network, bool create);
 
 /// Tables of one stage's records and of one space's items; documented in docs/run_store.md.

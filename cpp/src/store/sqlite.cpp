@@ -1,7 +1,9 @@
 #include "sqlite.h"
 
+#include "access.h"
 #include "fault.h"
 #include "headrace/base/error.h"
+#include "headrace/base/hash.h"
 
 namespace headrace::sqlite {
 
@@ -37,6 +39,11 @@ void fail(sqlite3* db, const std::string& doing) {
   const int code = db ? sqlite3_extended_errcode(db) : SQLITE_NOMEM;
   const char* file = db ? sqlite3_db_filename(db, "main") : nullptr;
   const std::string where = file && *file ? std::string(" (") + file + ")" : "";
+  // A connection that only reads writes nothing, unless the log's index is just not there.
+  const bool passing = db && sqlite3_db_readonly(db, "main") == 1 &&
+                       ((code & 0xff) == SQLITE_READONLY || (code & 0xff) == SQLITE_CANTOPEN);
+  if (passing)
+    throw StorageError("the store is just being opened or closed by its owner" + where + ": try again");
   const std::string detail = readable(db ? sqlite3_errmsg(db) : "out of memory");
   switch (code & 0xff) {
     case SQLITE_FULL:
@@ -138,17 +145,46 @@ Cell Statement::cell(int column) const {
   }
 }
 
-Connection::Connection(const std::string& path, Mode mode) {
-  const int flags =
-      SQLITE_OPEN_NOMUTEX |
-      (mode == Mode::kCreate ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
-                             : (mode == Mode::kWrite ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY));
+std::string uri(const std::string& path, const char* options) {
+  std::string text = path[0] == '/' ? "file://" : "file:";
+  for (const char c : path) {
+    if (c == '%' || c == '?' || c == '#') {
+      text.append("%").append(to_hex(std::string_view(&c, 1)));
+    } else {
+      text += c;
+    }
+  }
+  return text + "?" + options;
+}
+
+Connection::Connection(const std::string& path, Mode mode)
+    : stamp_(mode == Mode::kWrite ? nullptr : std::make_unique<Stamp>(path, mode)) {
+  const int flags = SQLITE_OPEN_NOMUTEX |
+                    (mode == Mode::kWrite ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+  const std::string name = mode == Mode::kWrite  ? path
+                           : mode == Mode::kRead ? uri(path, "readonly_shm=1")
+                                                 : uri(path, "immutable=1");
   sqlite3* handle = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &handle, flags, fault::vfs());
+  const int code = sqlite3_open_v2(name.c_str(), &handle, flags, fault::vfs());
   handle_.reset(handle);
   if (code != SQLITE_OK) fail(handle, "can't open " + path);
   sqlite3_extended_result_codes(handle, 1);
   sqlite3_busy_timeout(handle, fault::busy_ms());
+}
+
+Connection::~Connection() = default;
+
+bool Connection::moved() const noexcept {
+  return stamp_ && stamp_->moved();
+}
+
+bool Connection::disturbed() const noexcept {
+  return stamp_ && stamp_->disturbed();
+}
+
+void Connection::fail_moved() const {
+  throw StorageError("the store " + std::string(sqlite3_db_filename(handle_.get(), "main")) +
+                     " was written to while it was read: try again");
 }
 
 void Connection::execute(const std::string& sql) {

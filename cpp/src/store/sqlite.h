@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "headrace/base/error.h"
 #include "headrace/store/run_store.h"
 
 namespace headrace::sqlite {
@@ -50,12 +51,31 @@ class Statement {
   std::unique_ptr<sqlite3_stmt, Finalize> handle_;
 };
 
-enum class Mode { kRead, kWrite, kCreate };
+enum class Mode {
+  kWrite,
+  kRead,   ///< only to read, beside somebody who may write
+  kFrozen  ///< only to read, while nobody writes: without the log and the locks that can't be made
+};
+
+class Stamp;
 
 /// One connection, for one thread at a time: sharing one between a writer and readers corrupts the file.
 class Connection {
  public:
   Connection(const std::string& path, Mode mode);
+  ~Connection();
+  /// Answers what `read` does. StorageError where somebody who may only read was disturbed: it may be a
+  /// mixture.
+  template <typename Read>
+  auto steady(const Read& read) const {
+    try {
+      auto result = read();
+      if (!moved()) return result;
+    } catch (const Error&) {
+      if (!disturbed()) throw;
+    }
+    fail_moved();
+  }
   void execute(const std::string& sql);
   Statement prepare(const std::string& sql) { return {handle_.get(), sql}; }
   Table query(const std::string& sql, const std::vector<Cell>& arguments);
@@ -66,8 +86,16 @@ class Connection {
   struct Close {
     void operator()(sqlite3* handle) const noexcept { sqlite3_close_v2(handle); }
   };
+  bool moved() const noexcept;
+  bool disturbed() const noexcept;
+  [[noreturn]] void fail_moved() const;
+
+  std::unique_ptr<Stamp> stamp_;  ///< only to read: as the files were
   std::unique_ptr<sqlite3, Close> handle_;
 };
+
+/// A path as SQLite's URIs have it, with options such as "immutable=1".
+std::string uri(const std::string& path, const char* options);
 
 /// The text with a question mark for each byte that isn't UTF-8: damage may be quoted in messages.
 std::string readable(std::string text);

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "access.h"
 #include "headrace/base/error.h"
 #include "schema.h"
 #include "structure.h"
@@ -25,6 +26,8 @@ std::string prepare_file(const std::string& path, bool create) {
       throw StorageError("the store " + path + " is a folder: give the path of a file");
     return path;
   }
+  if (errno == EACCES)
+    throw StorageError("the store " + path + " can't be reached by this user: its folder is closed to it");
   if (!create) throw StorageError("there is no store at " + path);
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) throw StorageError("the store " + path + " can't be made: " + std::strerror(errno));
@@ -37,13 +40,19 @@ std::string prepare_file(const std::string& path, bool create) {
 SqliteStore::SqliteStore(std::string path, bool create, const Env& env)
     : path_(prepare_file(path, create)),
       env_(env),
-      db_(path_, Mode::kWrite),
+      mode_(mode_for(path_)),
+      db_(path_, mode_),
       blobs_(path_ + "-blobs", env),
-      mark_(path_ + "-mark", true) {
-  prepare_schema(db_, path_, !env.network_file_system(path_).empty(), create || mark_.read() > 0);
-  check_mark();
-  check_ledger();
-  ledger_.emplace(db_);
+      mark_(path_ + "-mark", mode_ == Mode::kWrite) {
+  if (mode_ == Mode::kWrite)
+    prepare_schema(db_, path_, !env.network_file_system(path_).empty(), create || mark_.read() > 0);
+  db_.steady([&] {
+    if (mode_ != Mode::kWrite) check_schema(db_, path_);
+    check_mark();
+    check_ledger();
+    return true;
+  });
+  if (mode_ == Mode::kWrite) ledger_.emplace(db_);
 }
 
 SqliteStore::~SqliteStore() {
@@ -85,13 +94,15 @@ void SqliteStore::refuse(const std::vector<std::string>& faults) const {
 }
 
 void SqliteStore::check(const std::string& pipeline) {
-  Connection db(path_, Mode::kWrite);
+  Connection db(path_, mode_for(path_));
   db.execute("PRAGMA query_only=1; BEGIN");
-  std::vector<std::string> faults;
-  for (const auto& row : db.query("SELECT id FROM pipeline WHERE name=?1", {pipeline}).rows) {
-    check_pipeline(db, std::get<std::int64_t>(row[0]), faults);
-  }
-  refuse(faults);
+  refuse(db.steady([&] {
+    std::vector<std::string> faults;
+    for (const auto& row : db.query("SELECT id FROM pipeline WHERE name=?1", {pipeline}).rows) {
+      check_pipeline(db, std::get<std::int64_t>(row[0]), faults);
+    }
+    return faults;
+  }));
 }
 
 std::int64_t SqliteStore::execute(const std::string& sql, const std::vector<Cell>& arguments) {
@@ -108,9 +119,16 @@ std::int64_t SqliteStore::execute(const std::string& sql, const std::vector<Cell
 }
 
 bool SqliteStore::active(std::int64_t run) {
-  const Table found =
-      make_reader(path_, env_)->query("SELECT pipeline FROM run WHERE number=?1 AND status='running'", {run});
-  return !found.rows.empty() && env_.lease_held(lease_path(), std::get<std::int64_t>(found.rows[0][0]));
+  const Table found = make_reader(path_, env_)
+                          ->query(
+                              "SELECT pipeline, boot_id, pid, start_ticks FROM run WHERE number=?1 AND "
+                              "status='running'",
+                              {run});
+  if (found.rows.empty()) return false;
+  const auto& row = found.rows[0];
+  if (!denied(lease_path())) return env_.lease_held(lease_path(), std::get<std::int64_t>(row[0]));
+  return env_.alive(
+      {std::get<std::string>(row[1]), std::get<std::int64_t>(row[2]), std::get<std::int64_t>(row[3])});
 }
 
 std::unique_ptr<Reader> SqliteStore::reader() {

@@ -87,6 +87,7 @@ class SqliteStore final : public RunStore {
 
   const std::string path_;
   const Env& env_;
+  const Mode mode_;
   Connection db_;
   std::optional<Ledger> ledger_;
   Blobs blobs_;
@@ -110,7 +111,7 @@ class SqliteStore final : public RunStore {
   std::thread thread_;
 };
 
-/// Opens a file for reading; null Mode check is the caller's.
+/// Opens a file for reading.
 std::unique_ptr<Reader> make_reader(const std::string& path, const Env& env);
 
 /// Hash of one event over the hash before it.
