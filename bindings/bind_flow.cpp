@@ -68,7 +68,8 @@ void bind_stages(py::module_& m) {
       .def_readwrite("delay", &RetryPolicy::delay)
       .def_readwrite("multiplier", &RetryPolicy::multiplier)
       .def_readwrite("jitter", &RetryPolicy::jitter)
-      .def_readwrite("max_delay", &RetryPolicy::max_delay);
+      .def_readwrite("max_delay", &RetryPolicy::max_delay)
+      .def_readwrite("timeouts", &RetryPolicy::timeouts);
   py::class_<StagePolicy>(m, "StagePolicy")
       .def_readwrite("retry", &StagePolicy::retry)
       .def_readwrite("timeout", &StagePolicy::timeout)
@@ -77,6 +78,7 @@ void bind_stages(py::module_& m) {
       .def_readwrite("workers", &StagePolicy::workers)
       .def_readwrite("size", &StagePolicy::size)
       .def_readwrite("effect", &StagePolicy::effect)
+      .def_readwrite("reconciles", &StagePolicy::reconciles)
       .def_readwrite("removes", &StagePolicy::removes)
       .def_readwrite("guarded", &StagePolicy::guarded)
       .def_readwrite("serial", &StagePolicy::serial);

@@ -135,7 +135,7 @@ py::object PythonStage::input(const Unit& unit) const {
 
 void PythonStage::run(const RunInfo& run, Slice& slice) {
   const WithGil gil;
-  if (form() == Form::kBatch && !slice.removal) return run_batch(run, slice, 0, slice.units.size());
+  if (form() == Form::kBatch && !slice.removal) return run_batches(run, slice);
   whole_slices && !slice.removal ? run_slices(run, slice) : run_units(run, slice);
 }
 
@@ -231,6 +231,21 @@ void PythonStage::run_slices(const RunInfo& run, Slice& slice) {
   }
   std::vector<Value> sealed = buffer.seal();
   for (std::size_t i = 0; i < done.size(); ++i) slice.results[done[i]].value = std::move(sealed[i]);
+}
+
+/// Effects that may have happened go in calls of their own: what is asked then, is asked of all values of a
+/// call.
+void PythonStage::run_batches(const RunInfo& run, Slice& slice) {
+  const auto standing = [&](std::size_t i) {
+    const Unit& unit = slice.units[i];
+    return policy.effect ? std::pair(unit.reconcile, unit.attempt > 1) : std::pair(false, false);
+  };
+  for (std::size_t from = 0; from < slice.units.size();) {
+    std::size_t to = from + 1;
+    while (to < slice.units.size() && standing(to) == standing(from)) ++to;
+    run_batch(run, slice, from, to);
+    from = to;
+  }
 }
 
 /// A group that fails for good is halved until the poison item stands alone.

@@ -35,6 +35,7 @@ class PythonStage final : public headrace::Stage {
                        const headrace::Unit& unit, bool removal);
   void run_units(const headrace::RunInfo& run, headrace::Slice& slice);
   void run_slices(const headrace::RunInfo& run, headrace::Slice& slice);
+  void run_batches(const headrace::RunInfo& run, headrace::Slice& slice);
   void run_batch(const headrace::RunInfo& run, headrace::Slice& slice, std::size_t from, std::size_t to);
   py::object input(const headrace::Unit& unit) const;
   void finish(headrace::Slice& slice, std::size_t index, PyObject* answer, Codec::Buffer& buffer,

@@ -242,6 +242,7 @@ class OnError:
     def value(self) -> int: ...
 
 class RetryPolicy:
+    timeouts: bool
     @property
     def attempts(self) -> int: ...
     @attempts.setter
@@ -267,6 +268,7 @@ class StagePolicy:
     effect: bool
     guarded: bool
     on_error: OnError
+    reconciles: bool
     removes: bool
     retry: RetryPolicy
     serial: bool

@@ -14,6 +14,15 @@ from headrace.types import Guard, Retry
 __all__ = ["Policy", "Stage"]
 
 Form = Literal["step", "source", "map", "flat_map", "batch", "group"]
+_ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "step": ("ctx",),
+    "source": ("ctx",),
+    "map": ("ctx", "value"),
+    "flat_map": ("ctx", "value"),
+    "batch": ("ctx", "values"),
+    "group": ("ctx", "parts"),
+}
+"""What the function of each form is called with."""
 _CHOICES = {
     "trigger": ("on_success", "on_failure", "always"),
     "on_error": ("collect", "stop", None),
@@ -54,6 +63,11 @@ class Policy:
             raise ConfigurationError(f"stage '{stage}': workers={self.workers!r} must be a whole number, at least 1")
         if self.reconcile is not None and not self.effect:
             raise ConfigurationError(f"stage '{stage}': reconcile= only means something with effect=True")
+        if self.effect and self.reconcile is None and self.retry.attempts > 1 and self.retry.on_anything:
+            raise ConfigurationError(
+                f"stage '{stage}': retry= would repeat an effect that may have happened: give it reconcile=, which is "
+                "asked between attempts, or name in hr.Retry(on=) only errors that mean that nothing has happened"
+            )
 
 
 class Stage:
@@ -75,6 +89,10 @@ class Stage:
         if not name or not isinstance(name, str):
             raise WorkflowValidationError("a stage needs a name: give name=")
         policy.check(name)
+        if policy.effect and form == "source":
+            raise ConfigurationError(
+                f"source '{name}': effect= can't be had: make the change in a step or a map"
+            )
         if form == "batch" and (not isinstance(size, int) or size < 1):
             raise ConfigurationError(f"batch '{name}': size={size!r} must be a whole number, at least 1")
         self.name = name
@@ -88,16 +106,29 @@ class Stage:
         self.removed = removed
         if callable(function) and hasattr(function, "__name__"):
             functools.update_wrapper(self, function, updated=())
+        self._check_calls()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function as it was written."""
         return self.function(*args, **kwargs)
 
+    def _check_calls(self) -> None:
+        """Raise WorkflowValidationError where a function can't be called with what it will be given."""
+        arguments = _ARGUMENTS[self.form]
+        where = f"{self.form} '{self.name}'"
+        _check_call(where, self.function, arguments)
+        if self.removed is not None:
+            _check_call(f"removed= of {where}", self.removed, ("ctx", "key"))
+        reconcile = self.policy.reconcile
+        if reconcile is not None and _why_not(reconcile, arguments):
+            _check_call(f"reconcile= of {where}", reconcile, ("ctx",))
+        if reconcile is not None and is_coroutine(reconcile) and not self.is_async:
+            raise WorkflowValidationError(f"reconcile= of {where} can't be an async def, as the stage is none")
+
     @property
     def is_async(self) -> bool:
         """Whether the function is an ``async def``."""
-        call = getattr(self.function, "__call__", None)  # noqa: B004 - a callable instance may be async too
-        return inspect.iscoroutinefunction(self.function) or inspect.iscoroutinefunction(call)
+        return is_coroutine(self.function)
 
     @property
     def dependencies(self) -> tuple[str, ...]:
@@ -107,6 +138,35 @@ class Stage:
     def __repr__(self) -> str:
         place = f" over '{self.over}'" if self.over else ""
         return f"<{self.form} '{self.name}'{place}>"
+
+
+def is_coroutine(function: Any) -> bool:
+    """Whether a callable is an ``async def``, or an object that is called by one."""
+    call = getattr(function, "__call__", None)  # noqa: B004 - a callable instance may be async too
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+
+
+def _check_call(where: str, function: Any, arguments: tuple[str, ...]) -> None:
+    why = _why_not(function, arguments)
+    if why:
+        given = ", ".join(arguments)
+        raise WorkflowValidationError(f"{where} {why}, but is called with ({given}): give it these parameters")
+
+
+def _why_not(function: Any, arguments: tuple[str, ...]) -> str:
+    """What keeps a function from being called with so many arguments; empty: nothing, or nobody can tell."""
+    if not callable(function):
+        return "" if hasattr(function, "native") else "is no function"
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # a builtin may have none
+        return ""
+    try:
+        signature.bind(*arguments)
+    except TypeError:
+        bare = [each.replace(annotation=each.empty) for each in signature.parameters.values()]
+        return f"takes {inspect.Signature(bare)}"
+    return ""
 
 
 def stage_name(stage: Any) -> str:

@@ -99,6 +99,11 @@ class Retry:
         _number("Retry", "max_delay", self.max_delay, 0)
         object.__setattr__(self, "on", _exception_classes(self.on))
 
+    @property
+    def on_anything(self) -> bool:
+        """Whether every exception is worth a retry."""
+        return any(issubclass(Exception, kind) for kind in self.on)
+
     def applies_to(self, error: BaseException) -> bool:
         """Whether ``error`` is one of those worth a retry."""
         return isinstance(error, self.on)

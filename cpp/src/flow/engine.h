@@ -137,6 +137,7 @@ class Runner::Engine : public std::enable_shared_from_this<Runner::Engine> {
   void restore(int stage, const std::vector<std::pair<Unit, UnitResult>>& found);
   void load_origins(Slice& slice, Reader& reader);
   void arm(const SlicePtr& slice);
+  void take_back(Batch& batch, const StageState& state, const std::vector<Unit>& units, std::size_t from);
   void record(const SlicePtr& slice, Reader& reader);
   void record_unit(Batch& batch, StageState& state, Unit& unit, UnitResult& result, Reader& reader);
   void record_children(Batch& batch, StageState& state, Unit& unit, UnitResult& result, Reader& reader);

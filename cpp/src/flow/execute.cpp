@@ -7,6 +7,13 @@ namespace headrace {
 
 namespace {
 
+/// Whether an effect that ended so may have happened all the same: then its intent stays, and the next run
+/// asks.
+bool may_have_happened(const StagePolicy& policy, const Fault& fault) {
+  return policy.reconciles || fault.error_type == "StateInconsistencyError" ||
+         fault.error_type == "TimeoutError" || fault.error_type == "ResourceError";
+}
+
 bool is_step(const StageState& state) {
   return state.stage->form() == Form::kStep;
 }
@@ -45,8 +52,14 @@ void Runner::Engine::execute(std::unique_lock<std::mutex>& lock, const SlicePtr&
       slice->deadline_ns = began + static_cast<std::int64_t>(state.stage->policy.timeout * 1e9);
       monitor_wakes_.notify_one();
     }
+    const std::vector<Unit> armed = slice->armed ? slice->units : std::vector<Unit>();
     state.stage->run(info, *slice);
     spent = static_cast<double>(steady_ns() - began);
+    if (armed.size() > slice->units.size()) {
+      Batch batch;
+      take_back(batch, state, armed, slice->units.size());
+      store_->append(std::move(batch));
+    }
   }
   lock.lock();
   slice->deadline_ns = 0;
@@ -126,9 +139,11 @@ bool Runner::Engine::look_up_unit(const StageState& state, Unit& unit, Reader& r
 
 bool Runner::Engine::look_up_children(const StageState& state, Unit& unit, Reader& reader,
                                       UnitResult& result) {
+  if (state.stage->policy.effect) unit.reconcile = reader.has_intent(state.table.units, unit.item->id);
   const auto parent = reader.find(state.table.parents, unit.item->id, unit.item->key_hash);
   const bool replay = state.mode == StageMode::kReplay;
-  if (!parent || (!replay && (!options_.skip_existing || parent->input != identity(state, unit)))) {
+  if (!parent || unit.reconcile ||
+      (!replay && (!options_.skip_existing || parent->input != identity(state, unit)))) {
     unit.replaces = parent.has_value();
     if (parent && state.stage->policy.guarded) unit.previous = parent->value;
     if (replay) result.fault = not_recorded();
@@ -201,6 +216,16 @@ void Runner::Engine::arm(const SlicePtr& slice) {
   store_->append(std::move(batch));
 }
 
+/// Intents of effects that were not begun are taken back; but not of those that may have happened earlier.
+void Runner::Engine::take_back(Batch& batch, const StageState& state, const std::vector<Unit>& units,
+                               std::size_t from) {
+  for (std::size_t i = from; i < units.size(); ++i) {
+    const Unit& unit = units[i];
+    if (unit.reconcile || (unit.attempt > 1 && state.stage->policy.reconciles)) continue;
+    batch.effects.push_back({state.table.units, unit.item ? unit.item->id : 1, 0, true});
+  }
+}
+
 namespace {
 
 /// Children of one parent need keys of their own: else one would take the other's place.
@@ -243,6 +268,9 @@ void Runner::Engine::record(const SlicePtr& slice, Reader& reader) {
       result.again = !slice->removal && unit.attempt < state.stage->policy.retry.attempts &&
                      result.fault->retryable && !stopped();
       if (!result.again) record_fault(batch, slice->stage, unit, *result.fault);
+      // Tried again without a reconcile: its error means that nothing has happened.
+      if (result.again && state.stage->policy.effect && !state.stage->policy.reconciles)
+        batch.effects.push_back({state.table.units, unit.item ? unit.item->id : 1, 0, true});
     }
   }
   batch.durable = [self = shared_from_this(), slice](const std::exception_ptr& error) {
@@ -316,6 +344,7 @@ void Runner::Engine::record_children(Batch& batch, StageState& state, Unit& unit
        {unit.item->id, identity(state, unit), Value::json(std::to_string(parts->size())), 0, result.micros},
        unit.item->key_hash,
        unit.replaces});
+  if (state.stage->policy.effect) batch.effects.push_back({state.table.units, unit.item->id, 0, true});
   unit.parts = std::move(parts);
 }
 
@@ -334,11 +363,8 @@ void Runner::Engine::record_fault(Batch& batch, int stage, const Unit& unit, con
       {"key", unit.item ? unit.item->key : ""}, {"error", fault.error_type}, {"message", fault.message}};
   batch.events.push_back({"unit_failed", state.stage->name(),
                           detail.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)});
-  // After a timeout nobody knows whether it happened: the intent stays, and the next run asks.
-  if (state.stage->policy.effect && fault.error_type != "StateInconsistencyError" &&
-      fault.error_type != "TimeoutError") {
+  if (state.stage->policy.effect && !may_have_happened(state.stage->policy, fault))
     batch.effects.push_back({state.table.units, unit.item ? unit.item->id : 1, 0, true});
-  }
 }
 
 /// An item that is no more, and all below it.

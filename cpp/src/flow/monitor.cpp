@@ -104,13 +104,13 @@ void Runner::Engine::give_up(const Slice& late) {
   outcome->stage = late.stage;
   outcome->removal = late.removal;
   outcome->units = late.units;
-  const double timeout = states_[static_cast<std::size_t>(late.stage)]->stage->policy.timeout;
+  const StagePolicy& policy = states_[static_cast<std::size_t>(late.stage)]->stage->policy;
   const Fault fault{"TimeoutError",
-                    "did not finish in " + seconds_text(timeout) +
+                    "did not finish in " + seconds_text(policy.timeout) +
                         "; its thread is abandoned (isolation=\"process\" can be killed)",
                     "",
                     Category::kTransient,
-                    true,
+                    policy.retry.timeouts,
                     false,
                     false};
   for (std::size_t n = 0; n < outcome->units.size(); ++n) {
@@ -186,12 +186,7 @@ void Runner::Engine::finish_run(std::unique_lock<std::mutex>& lock) {
     letters |= state.failed > 0;
     if (!state.finished && state.status == RunStatus::kRunning) state.status = RunStatus::kCancelled;
     batch.stages.push_back(stage_row(i));
-    // Intents of effects that were not begun are taken back.
-    for (const SlicePtr& slice : state.armed) {
-      for (const Unit& unit : slice->units) {
-        batch.effects.push_back({state.table.units, unit.item ? unit.item->id : 1, 0, true});
-      }
-    }
+    for (const SlicePtr& slice : state.armed) take_back(batch, state, slice->units, 0);
   }
   batch.samples.push_back({resident_bytes(), cpu_ms()});
   RunStatus status = failed ? RunStatus::kFailed : letters ? RunStatus::kPartial : RunStatus::kSucceeded;

@@ -14,7 +14,7 @@ from headrace._internal.glue import RunScope, StageGlue
 from headrace._internal.native import is_native
 from headrace._internal.reads import reads
 from headrace._internal.records import type_name
-from headrace.errors import ConfigurationError, WorkflowValidationError
+from headrace.errors import ConfigurationError, TimeoutError, WorkflowValidationError
 from headrace.stage import Stage, stage_name
 
 if TYPE_CHECKING:
@@ -110,23 +110,24 @@ def _python_stage(
 ) -> _core.Stage:
     codec = given_codecs.codec_of(stage.policy.codec, stage.name)
     glue = StageGlue(stage.name, scope, stage.policy.retry, known, stage.removed, codec)
+    glue.blind = stage.policy.effect and stage.policy.reconcile is None
     if unchanged is not None:
         glue.unchanged = unchanged(stage)
     function = stage.function
     isolation = stage.policy.isolation or ("process" if executor == "processes" else "thread")
     whole_slices = stage.is_async and stage.form in ("step", "map", "flat_map", "group")
-    if whole_slices:
-        from headrace._internal.aio import in_slices
-
-        function = in_slices(function, stage.form, stage.policy.timeout)
-    elif stage.is_async:
+    if stage.is_async and not whole_slices:
         raise WorkflowValidationError(f"{stage.form} '{stage.name}' can't be an async def: steps, maps and groups can")
-    elif isolation == "process" and stage.form in ("step", "map", "flat_map", "group"):
+    if isolation == "process" and not whole_slices and stage.form != "source":
         from headrace._internal.process import Nursery, in_process
 
         scope.nursery = scope.nursery or Nursery(scope)
         function = in_process(stage, glue, scope.nursery)
-    function = effects.guarded(stage, effects.reconciled(stage, function), scope) if not whole_slices else function
+    function = effects.guarded(stage, effects.reconciled(stage, function), scope)
+    if whole_slices:
+        from headrace._internal.aio import in_slices
+
+        function = in_slices(function, stage.form, stage.policy.timeout)
     if wrap is not None:
         function = wrap(stage, function)
     core = _core.PythonStage(stage.name, getattr(_core.Form, stage.form), function, glue, identity)
@@ -155,12 +156,14 @@ def _place(core: _core.Stage, stage: Stage, on_error: str, executor: str) -> Non
     policy.workers = given.workers or policy.workers
     if stage.form == "batch":
         policy.size = stage.size
-    policy.effect = given.effect
+    policy.effect, policy.reconciles = given.effect, given.reconcile is not None
     policy.removes = stage.removed is not None
     policy.guarded = given.guard is not None
     retry = policy.retry
     retry.attempts, retry.delay, retry.multiplier = given.retry.attempts, given.retry.delay, given.retry.multiplier
     retry.jitter, retry.max_delay = given.retry.jitter, given.retry.max_delay
+    # A thread that was given up may still do what it was to do: an effect is not begun beside it.
+    retry.timeouts = issubclass(TimeoutError, given.retry.on) and not given.effect
 
 
 def modes_of(pipeline: Pipeline, only: Any, start_from: Any, until: Any) -> dict[str, str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from headrace._internal import codecs
-from headrace.errors import GuardError, StateInconsistencyError
+from headrace.errors import ConfigurationError, GuardError, StateInconsistencyError
 from headrace.types import Empty, Ok
 
 if TYPE_CHECKING:
@@ -22,36 +23,62 @@ Function = Callable[..., Any]
 
 
 def reconciled(stage: Stage, function: Function) -> Function:
-    """Asks ``reconcile`` before an effect whose intent was recorded, but not its outcome.
+    """Asks ``reconcile`` before an effect that may have happened: its intent has no outcome, or an attempt failed.
 
     ``reconcile(ctx)`` or ``reconcile(ctx, value)`` returns the effect's result where it has happened, None where it
-    has not (then it is done), and raises where nobody can tell.
+    has not (then it is done), and raises where nobody can tell. Of a batch: the list of its results, None for each
+    that has not happened.
     """
     if not stage.policy.effect:
         return function
     reconcile = stage.policy.reconcile
 
     def effect(ctx: Context, *value: Any) -> Any:
-        if ctx._view.reconcile:
-            if reconcile is None:
-                raise StateInconsistencyError(
-                    "it was begun and its outcome is not known, so it is not repeated: give the stage reconcile=, "
-                    "or see to it by hand and call store.settle(stage, key)"
-                )
-            outcome = _call(reconcile, ctx, value)
-            if outcome is not None:
-                return outcome
-        return function(ctx, *value)
+        outcome = _call(reconcile, ctx, value) if _doubtful(stage, ctx) else None
+        if stage.form == "batch" and outcome is not None:
+            return _rest_of_batch(stage, function, ctx, value[0], outcome)
+        return function(ctx, *value) if outcome is None else outcome
 
-    return effect
+    async def async_effect(ctx: Context, *value: Any) -> Any:
+        # Not in the loop: a reconcile that is no coroutine would hold up all other units.
+        outcome = await asyncio.to_thread(_call, reconcile, ctx, value) if _doubtful(stage, ctx) else None
+        if inspect.isawaitable(outcome):
+            outcome = await outcome
+        return await function(ctx, *value) if outcome is None else outcome
+
+    return async_effect if stage.is_async else effect
 
 
-def _call(reconcile: Function, ctx: Context, value: tuple[Any, ...]) -> Any:
+def _doubtful(stage: Stage, ctx: Context) -> bool:
+    """Whether the effect may have happened already. StateInconsistencyError where it may, and nobody can be asked."""
+    if stage.policy.reconcile is not None:
+        return ctx._view.reconcile or ctx.attempt > 1
+    if ctx._view.reconcile:
+        raise StateInconsistencyError(
+            "it was begun and its outcome is not known, so it is not repeated: give the stage reconcile=, "
+            "or see to it by hand and call store.settle(pipeline, stage, key)"
+        )
+    return False  # a second attempt without reconcile= follows on an error that means that nothing has happened
+
+
+def _call(reconcile: Any, ctx: Context, value: tuple[Any, ...]) -> Any:
     try:
         inspect.signature(reconcile).bind(ctx, *value)
     except TypeError:
         return reconcile(ctx)
     return reconcile(ctx, *value)
+
+
+def _rest_of_batch(stage: Stage, function: Function, ctx: Context, values: list[Any], known: Any) -> list[Any]:
+    """The results of a batch of which a part has happened; the rest is done now."""
+    if not isinstance(known, (list, tuple)) or len(known) != len(values):
+        raise ConfigurationError(
+            f"reconcile of batch '{stage.name}' must return None, or a list of {len(values)}: one result a value, "
+            "None for each that has not happened"
+        )
+    left = [value for value, result in zip(values, known, strict=True) if result is None]
+    done = iter(function(ctx, left) if left else ())
+    return [next(done) if result is None else result for result in known]
 
 
 def guarded(stage: Stage, function: Function, scope: RunScope) -> Function:
@@ -62,8 +89,7 @@ def guarded(stage: Stage, function: Function, scope: RunScope) -> Function:
     if stage.form == "source":
         return lambda ctx: _whole(function(ctx), guard, stage.name, scope)
 
-    def checked(ctx: Context, *value: Any) -> Any:
-        answer = function(ctx, *value)
+    def check(ctx: Context, answer: Any) -> Any:
         size = _size(answer)
         if size is not None:
             previous = ctx._view.previous
@@ -71,7 +97,10 @@ def guarded(stage: Stage, function: Function, scope: RunScope) -> Function:
             _check(guard, scope, stage.name, ctx._view.key or "", size, last)
         return answer
 
-    return checked
+    async def async_checked(ctx: Context, *value: Any) -> Any:
+        return check(ctx, await function(ctx, *value))
+
+    return async_checked if stage.is_async else lambda ctx, *value: check(ctx, function(ctx, *value))
 
 
 def _whole(items: Iterable[Any], guard: Guard, stage: str, scope: RunScope) -> Iterator[Any]:

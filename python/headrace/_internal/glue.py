@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,10 +12,22 @@ from headrace._internal import codecs, failures, given_codecs
 from headrace._internal.keys import children_of, key_from_json, key_to_json
 from headrace._internal.process import RemoteError
 from headrace.context import Context
-from headrace.errors import CancelledError, ConfigurationError
+from headrace.errors import (
+    CancelledError,
+    ConfigurationError,
+    ResourceError,
+    StateInconsistencyError,
+    TimeoutError,
+)
 from headrace.types import Codec, Empty, Failed, Item, Key, Ok, Retry
 
 __all__ = ["RunScope", "StageGlue"]
+
+
+_FINAL = (ConfigurationError, StateInconsistencyError)
+"""Another try can't help."""
+_UNKNOWN = (TimeoutError, ResourceError)
+"""The unit was cut off: it ran out of time, or its process died."""
 
 
 @dataclass
@@ -52,6 +65,8 @@ class StageGlue:
     on_removed: Callable[[Context, Key], Any] | None = None
     codec: Codec | None = None
     unchanged: Callable[[int], bool] = lambda run: True
+    blind: bool = False
+    """An effect without ``reconcile``: it is not tried again where it may have happened."""
 
     def context(self, view: UnitView) -> Context:
         """A context for the unit that ``view`` shows."""
@@ -87,13 +102,12 @@ class StageGlue:
             return error.described
         self.scope.errors[self.name] = error
         kind, message = failures.describe(error)
-        again = self.retry.applies_to(error) and not isinstance(error, ConfigurationError)
         return (
             kind,
             message,
             failures.traceback_text(error),
             failures.categorise(error),
-            again,
+            self._again(error),
             isinstance(error, CancelledError),
         )
 
@@ -109,7 +123,36 @@ class StageGlue:
 
     def items(self, function: Callable[[Context], Iterable[Any]], ctx: Context) -> Iterator[Any]:
         """What a source yields; ``item`` makes sense of each."""
-        return iter(function(ctx))
+        return iter(function(ctx)) if self.retry.attempts == 1 else self._items_after_retries(function, ctx)
+
+    def _items_after_retries(self, function: Callable[[Context], Iterable[Any]], ctx: Context) -> Iterator[Any]:
+        """A listing is repeated as long as it has yielded nothing: what was yielded can't be taken back."""
+        for attempt in range(1, self.retry.attempts + 1):
+            items = iter(function(ctx))
+            try:
+                first = next(items)
+            except StopIteration:
+                return
+            except Exception as error:
+                if attempt == self.retry.attempts or not self._again(error):
+                    raise
+                self._pause(self.retry.delay_before(attempt + 1, ctx.rng), ctx)
+            else:
+                yield first
+                yield from items
+                return
+
+    def _pause(self, seconds: float, ctx: Context) -> None:
+        ends = time.monotonic() + seconds
+        while (left := ends - time.monotonic()) > 0:
+            if ctx.cancelled:
+                raise CancelledError("the run was stopped")
+            time.sleep(min(left, 0.05))
+
+    def _again(self, error: BaseException) -> bool:
+        """Whether another try may help, and does no harm."""
+        final = (*_FINAL, *_UNKNOWN) if self.blind else _FINAL
+        return self.retry.applies_to(error) and not isinstance(error, final)
 
     def item(self, item: Any) -> tuple[Any, ...]:
         """One item of a source, as (key JSON, version, value, loader)."""
