@@ -29,6 +29,14 @@ def run(folder: Path, source: str, *arguments: object, name: str = "script", **e
     return out
 
 
+def headrace(folder: Path, *arguments: str) -> tuple[int, str, str]:
+    """Run the command ``headrace`` in a folder: its exit code, what it printed, and its errors."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", "from headrace.cli import main; raise SystemExit(main())", *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout, done.stderr
+
+
 def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
     """Wait until ``condition()`` is true."""
     end = time.monotonic() + seconds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,30 +13,71 @@ from headrace._internal.glue import RunScope
 from headrace._internal.keys import key_from_json
 from headrace._internal.world_state import WorldState
 from headrace.store import Store, as_store
-from headrace.types import PlanEntry
+from headrace.types import Key, PlanEntry
 
 if TYPE_CHECKING:
     from headrace.pipeline import Pipeline
     from headrace.stage import Stage
 
-__all__ = ["Plan", "make_plan"]
+__all__ = ["Plan", "PlanGroup", "make_plan"]
+
+
+FAILED = "it failed last time"
+SHOWN_KEYS = 3
+
+
+@dataclass(frozen=True)
+class PlanGroup:
+    """Entries of one stage that a run would treat alike, for the same reason. A whole stage has the key None."""
+
+    stage: str
+    action: str
+    reason: str
+    keys: tuple[Key | None, ...]
+
+    def __str__(self) -> str:
+        if len(self.keys) == 1:
+            return _line(PlanEntry(self.stage, self.keys[0], self.action, self.reason))
+        return f"{self.action:8} {self.stage}, {len(self.keys):,} items: {self.reason} ({self.first_keys})"
+
+    @property
+    def first_keys(self) -> str:
+        """The first few keys, to see what is meant."""
+        shown = [repr(key) for key in self.keys[:SHOWN_KEYS]]
+        return ", ".join([*shown, *(["..."] if len(self.keys) > SHOWN_KEYS else [])])
 
 
 class Plan(list[PlanEntry]):
-    """The entries of a plan; whole stages where their items are not known yet."""
+    """The entries of a plan; whole stages where their items are not known yet. As a text, it is a line a group."""
 
     @property
     def to_execute(self) -> list[PlanEntry]:
         """Those that would, or may, execute."""
         return [entry for entry in self if entry.action != "skip"]
 
+    @property
+    def groups(self) -> list[PlanGroup]:
+        """Stage by stage, what would happen and why, with the keys that it would happen to."""
+        found: dict[tuple[str, str, str], list[PlanEntry]] = {}
+        for entry in self:
+            cause = FAILED if entry.reason.startswith(FAILED) else entry.reason
+            found.setdefault((entry.stage, entry.action, cause), []).append(entry)
+        return [
+            PlanGroup(stage, action, cause if len(entries) > 1 else entries[0].reason, tuple(e.key for e in entries))
+            for (stage, action, cause), entries in found.items()
+        ]
+
+    def lines(self) -> list[str]:
+        """Every entry, a line each."""
+        return [_line(entry) for entry in self]
+
     def __str__(self) -> str:
-        return "\n".join(_line(entry) for entry in self) or "nothing to do"
+        return "\n".join(map(str, self.groups)) or "nothing to do"
 
     def _repr_html_(self) -> str:
-        from headrace.widgets.html import plan_table
+        from headrace.widgets.html import plan_groups_table
 
-        return plan_table(self)
+        return plan_groups_table(self.groups)
 
 
 def _line(entry: PlanEntry) -> str:
@@ -149,7 +191,7 @@ class _Planner:
         source = self.recorded.get(f"{stage.name}:parents", row)
         failed = self.store.last_failures(self.pipeline.name, stage.name)
         for key, message in failed.items():
-            yield PlanEntry(stage.name, key_from_json(key), "execute", f"it failed last time: {message}")
+            yield PlanEntry(stage.name, key_from_json(key), "execute", f"{FAILED}: {message}")
         for key, done in self.store.unit_keys(source["id"], source["space"]):
             if key in failed:
                 continue

@@ -279,6 +279,7 @@ def start(
 ) -> Run:
     """Claim a run and start its workers; the arguments are those of ``Pipeline.run``."""
     _check_choices(drift=drift, executor=executor, on_error=on_error)
+    _check_limits(threads=threads, max_seconds=max_seconds, max_memory=max_memory)
     if resume not in (None, "last") and not fresh:
         params, config, seed = _settings_of(as_store(store).run(resume), params, config, seed)
     pipeline.validate()
@@ -364,6 +365,14 @@ def _results_so_far(core: _core.RunStore, run: Run, asking: str, stage: str) -> 
         )
     core.flush()
     return run.results(stage)
+
+
+def _check_limits(**limits: float) -> None:
+    for name, value in limits.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+            raise ConfigurationError(f"{name}={value!r} must be a number, at least 0")
+        if name in ("threads", "max_memory") and value != int(value):
+            raise ConfigurationError(f"{name}={value!r} must be a whole number")
 
 
 def _check_choices(*, drift: str, executor: str, on_error: str) -> None:

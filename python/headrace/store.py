@@ -7,17 +7,23 @@ import os
 import time
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from headrace import _core
 from headrace._internal import codecs
 from headrace._internal.keys import key_from_json, key_to_json
 from headrace._internal.reports import progress_report, stored_stage
-from headrace.errors import ConfigurationError
+from headrace.errors import ConfigurationError, StorageError
 from headrace.graph import Graph
 from headrace.types import Failure, Key, ProgressReport, StageReport, Status
 
 __all__ = ["Store", "StoredRun", "open_store"]
+
+
+class NoStoreError(StorageError, ConfigurationError):
+    """There is no store at that path: for the command line wrong usage, as any wrong path."""
+
 
 _RUN = (
     "SELECT r.number, r.id, p.name, r.status, r.params, r.started_ms, r.finished_ms, r.message, r.graph "
@@ -26,8 +32,23 @@ _RUN = (
 
 
 def open_store(location: str | os.PathLike[str]) -> Store:
-    """Open a run store to look at it: ``"runs.db"``. StorageError where there is none, or the file isn't one."""
-    return Store(_core.open_store(_path(location), False))
+    """Open a run store to look at it: ``"runs.db"``. StorageError where there is none, or the file isn't one.
+
+    A store that this user may only read is read without leaving a file beside it.
+    """
+    path = _path(location)
+    if "://" not in path:
+        _check_there(path)
+    return Store(_core.open_store(path, False))
+
+
+def _check_there(path: str) -> None:
+    try:
+        Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise NoStoreError(f"there is no store at {path}: give the path of one; a run makes it") from None
+    except (OSError, ValueError):
+        return  # the core says what is wrong
 
 
 def as_store(store: Any) -> Store:
@@ -138,7 +159,8 @@ class Store:
         recorded = self.recorded(pipeline).get(stage)
         if recorded is None:
             raise ConfigurationError(f"the store has no stage '{stage}' of pipeline '{pipeline}'")
-        table, space = recorded["id"], recorded["space"]
+        table = recorded["id"]
+        space = self.recorded(pipeline).get(f"{stage}:parents", recorded)["space"]  # a flat_map acts for its parents
         item = 1
         if key is not None:
             found = self.sql(f"SELECT id FROM items_{int(space)} WHERE key=? AND gone_run IS NULL", key_to_json(key))  # noqa: S608

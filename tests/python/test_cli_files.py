@@ -1,12 +1,11 @@
 """``headrace run|resume|plan FILE.py`` and what tells of the runs, as programs of their own."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from scripts import headrace
 
 WORDS = """
 from pathlib import Path
@@ -45,13 +44,6 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "docs/b.md").write_text("four five")
     (tmp_path / "words.py").write_text(WORDS)
     return tmp_path
-
-
-def headrace(folder: Path, *arguments: str) -> tuple[int, str, str]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", "from headrace.cli import main; raise SystemExit(main())", *arguments]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
-    return done.returncode, done.stdout, done.stderr
 
 
 def test_run_tells_what_each_stage_did_and_a_second_run_does_nothing(folder: Path) -> None:
@@ -119,7 +111,9 @@ def test_a_log_file_tells_the_story(folder: Path) -> None:
         (["run", "missing.py"], "missing.py can't be imported: No module named 'no_such_module'"),
         (["run", "raises.py"], "raises.py, line 2: ZeroDivisionError: division by zero"),
         (["run", "words.py", "--log", "none/x.log"], "the log none/x.log can't be written: No such file"),
-        (["serve", "--store", "none.db"], "none.db"),
+        *(([name, "--store", "none.db"], "there is no store at none.db") for name in ("serve", "runs", "verify")),
+        (["run", "words.py", "--threads", "-3"], "threads=-3 must be a number, at least 0"),
+        (["run", "words.py", "--max-seconds", "-1"], "max_seconds=-1.0 must be a number, at least 0"),
     ],
 )
 def test_wrong_usage_is_one_line_and_a_code(folder: Path, arguments: list[str], said: str) -> None:
@@ -132,4 +126,4 @@ def test_wrong_usage_is_one_line_and_a_code(folder: Path, arguments: list[str], 
     assert out == ""
     assert said in err
     assert err.count("\n") == 1
-    assert code == (1 if arguments[0] == "serve" else 2)
+    assert code == 2

@@ -59,7 +59,7 @@ def test_a_long_table_ends_with_a_count():
 def test_progress_has_a_bar_for_each_stage():
     report = ProgressReport("b", 5, 10, 2.0, 3.0, 2.5, errors=2, warnings=1, stage_progress={"a": 1.0, "b": 0.25})
     text = " ".join(words(html.progress_view(report)))
-    assert "5 of 10 units (50%), 2.5 a second, 2.0 s, about 3.0 s left, 2 errors, 1 warnings" in text
+    assert "5 of 10 units (50%), 2.5 a second, 2.0 s, about 3.0 s left, 2 errors, 1 warning" in text
     assert html.progress_view(report).count("width:25.0%") == 1
 
 

@@ -7,6 +7,7 @@ texts in the shape of well-known tokens, pydantic's secret types, and every valu
 from __future__ import annotations
 
 import base64
+import enum
 import functools
 import itertools
 import json
@@ -16,6 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
+
+from headrace._internal.records import Record, describe
 
 __all__ = ["HIDDEN", "hide_home", "hide_secrets", "is_secret_name", "redact", "register_secret", "register_secrets"]
 
@@ -89,6 +92,7 @@ def register_secret(value: Any) -> None:
 
 def register_secrets(value: Any) -> None:
     """Hide from now on what ``value`` (parameters, configuration) holds under the name of a secret, or as one."""
+    value = _fields(value)
     if hasattr(type(value), "get_secret_value"):
         register_secret(value)
     elif isinstance(value, Mapping):
@@ -161,17 +165,30 @@ def hide_home(text: str) -> str:
 def redact(value: Any) -> Any:
     """Return ``value`` (parameters, configuration) fit to be shown: secrets by key name and by type become ``***``.
 
-    Mappings, lists and tuples are copied; what is in them is kept apart from texts, which are searched.
+    Mappings, lists and tuples are copied, dataclasses and models become records; what is in them is kept apart from
+    texts, which are searched.
     """
     if hasattr(type(value), "get_secret_value"):
         return HIDDEN
     if isinstance(value, str):
         return hide_secrets(value)
+    value = _fields(value)
+    if isinstance(value, Record):
+        fields = {name: _redact_field(name, item) for name, item in value.items()}
+        return Record(value.type_name, fields, value.kind, tuple(redact(item) for item in value.extra))
     if isinstance(value, Mapping):
         return {key: _redact_field(key, item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
+    if isinstance(value, (list, tuple)):
         return type(value)(redact(item) for item in value)
     return value
+
+
+def _fields(value: Any) -> Any:
+    """An object of a class as the record that would be stored of it; anything else as it is."""
+    if isinstance(value, enum.Enum):
+        return value
+    record = describe(value)
+    return value if record is None else record
 
 
 def _redact_field(key: Any, value: Any) -> Any:

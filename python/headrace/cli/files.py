@@ -49,7 +49,9 @@ def add_named_parser(subparsers: Any, name: str) -> argparse.ArgumentParser:
     ):
         parser.add_argument(option, metavar="STAGE", help=text)
     parser.add_argument("--fresh", action="store_true", help="use no recorded results")
-    if name != "plan":
+    if name == "plan":
+        parser.add_argument("--all", action="store_true", help="a line for each item, not for those that are alike")
+    else:
         _add_run_options(parser)
     parser.set_defaults(command=name)
     return parser
@@ -74,7 +76,8 @@ def run(args: argparse.Namespace) -> int:
     params = _params(args)
     chosen = {name: getattr(args, name) for name in ("only", "start_from", "until", "fresh")}
     if args.command == "plan":
-        print(pipeline.plan(params, args.store, **chosen))
+        plan = pipeline.plan(params, args.store, **chosen)
+        print("\n".join(plan.lines()) if args.all else plan)
         return 0
     if args.command == "resume" and not Path(args.store).exists():
         raise ConfigurationError(f"there is no run store {args.store}: start with `headrace run {args.file}`")

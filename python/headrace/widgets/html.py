@@ -15,6 +15,7 @@ from headrace.types import Failure, PlanEntry, ProgressReport, StageReport, Stat
 
 __all__ = [
     "failures_table",
+    "plan_groups_table",
     "plan_table",
     "progress_view",
     "rate_text",
@@ -70,6 +71,11 @@ def seconds_text(seconds: float | None) -> str:
 def rate_text(rate: float) -> str:
     """Return a number a second as people read it: ``0.25``, ``2.5``, ``6,190``."""
     return f"{rate:,.0f}" if rate >= 99.5 else f"{rate:.3g}"
+
+
+def counted(count: int, what: str) -> str:
+    """Return a number of things as people read it: ``1 dead letter``, ``1,200 dead letters``."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def badge(word: str) -> str:
@@ -137,6 +143,21 @@ def plan_table(entries: Iterable[PlanEntry], caption: str = "") -> str:
     return table(["stage", "item", "action", "why"], rows, caption=caption)
 
 
+def plan_groups_table(groups: Iterable[Any], caption: str = "") -> str:
+    """Return a dry run as a table: a row for the items of a stage that would be treated alike."""
+    rows = [
+        [
+            escape(group.stage),
+            "" if group.keys[0] is None else f"{len(group.keys):,}",
+            badge(group.action),
+            escape(group.reason),
+            "" if group.keys[0] is None else escape(group.first_keys),
+        ]
+        for group in groups
+    ]
+    return table(["stage", "items", "action", "why", "which"], rows, numeric=[1], caption=caption)
+
+
 def bar(fraction: float, colour: str = ACCENTS["running"]) -> str:
     """Return a progress bar of ``fraction`` (0 to 1)."""
     width = 100 * min(max(fraction, 0.0), 1.0)
@@ -155,7 +176,7 @@ def progress_view(report: ProgressReport, title: str = "") -> str:
     remaining = None if over else report.estimated_remaining
     left = "" if remaining is None else f", about {seconds_text(remaining)} left"
     counts = f"{report.done:,} of {report.total:,} units ({report.fraction:.0%}), {rate_text(report.rate)} a second"
-    faults = "".join(f", {n:,} {w}" for n, w in ((report.errors, "errors"), (report.warnings, "warnings")) if n)
+    faults = "".join(f", {counted(n, w)}" for n, w in ((report.errors, "error"), (report.warnings, "warning")) if n)
     name = f'<div style="font-weight:600">{escape(title)}</div>' if title else ""
     first = (
         f"{name}<div>{bar(report.fraction, colour)} <b>{escape(state)}</b> "
@@ -214,7 +235,7 @@ def run_view(run: RunLike) -> str:
     head = f"<div><b>{escape(name)}</b> run <code>{escape(run.id)}</code>: {badge(str(run.status))}"
     said = f' <span style="opacity:.8">{escape(message)}</span></div>' if message else "</div>"
     failures = list(run.failures)
-    letters = failures_table(failures, f"{len(failures):,} dead letters", limit=20) if failures else ""
+    letters = failures_table(failures, counted(len(failures), "dead letter"), limit=20) if failures else ""
     return head + said + stages_table(run.stages) + letters
 
 

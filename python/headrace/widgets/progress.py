@@ -7,18 +7,20 @@ is useful. In a notebook the last state stays as plain HTML and text, which surv
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, Protocol
 
 from headrace.types import ProgressReport, StageReport
-from headrace.widgets.html import progress_view, rate_text, seconds_text
+from headrace.widgets.html import counted, progress_view, rate_text, seconds_text
 
 __all__ = ["display", "in_notebook", "progress_text"]
 
 TERMINAL_INTERVAL = 0.1  # seconds between two drawings
 NOTEBOOK_INTERVAL = 0.5
+UNKNOWN_WIDTH = 80  # columns of a terminal that doesn't say
 
 
 class Display(Protocol):
@@ -81,12 +83,14 @@ class _Terminal:
     def __init__(self, title: str):
         from tqdm import tqdm
 
+        width = _width(sys.stderr)  # tqdm draws nothing at all on a terminal that says it has no columns
         self._bar: Any = tqdm(
             total=0,
             desc=title,
             unit="unit",
             file=sys.stderr,
-            dynamic_ncols=True,
+            ncols=None if width else UNKNOWN_WIDTH,
+            dynamic_ncols=bool(width),
             bar_format="{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{postfix}",
         )
 
@@ -100,6 +104,13 @@ class _Terminal:
         if report is not None:
             self.show(report)
         self._bar.close()
+
+
+def _width(stream: Any) -> int:
+    try:
+        return os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError, AttributeError):
+        return 0
 
 
 class _Notebook:
@@ -131,7 +142,7 @@ def _details(report: ProgressReport) -> str:
     parts += [f"{rate_text(report.rate)}/s", seconds_text(report.elapsed)]
     if report.current_stage is not None and report.estimated_remaining is not None:
         parts.append(f"{seconds_text(report.estimated_remaining)} left")
-    parts += [f"{count} {word}" for count, word in ((report.errors, "errors"), (report.warnings, "warnings")) if count]
+    parts += [counted(n, word) for n, word in ((report.errors, "error"), (report.warnings, "warning")) if n]
     return ", ".join(parts)
 
 
