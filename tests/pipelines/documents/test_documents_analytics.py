@@ -60,7 +60,7 @@ def test_history_and_forecast_of_real_runs(shelf: Shelf, capsys: pytest.CaptureF
 
 
 def test_nothing_to_go_by(shelf: Shelf, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["documents", "history", "--store", shelf.store]) == 1
+    assert main(["documents", "history", "--store", shelf.store]) == 2
     assert shelf.store in capsys.readouterr().err
     pipe = hr.Pipeline("other")
     pipe.step(lambda ctx: 1, name="one", version="1")
