@@ -90,9 +90,7 @@ class Stage:
             raise WorkflowValidationError("a stage needs a name: give name=")
         policy.check(name)
         if policy.effect and form == "source":
-            raise ConfigurationError(
-                f"source '{name}': effect= can't be had: make the change in a step or a map"
-            )
+            raise ConfigurationError(f"source '{name}': effect= can't be had: make the change in a step or a map")
         if form == "batch" and (not isinstance(size, int) or size < 1):
             raise ConfigurationError(f"batch '{name}': size={size!r} must be a whole number, at least 1")
         self.name = name
