@@ -1,3 +1,4 @@
+import types
 from html.parser import HTMLParser
 
 import pytest
@@ -89,6 +90,14 @@ def test_reports_draw_themselves():
 )
 def test_durations_read_like_speech(seconds, text):
     assert html.seconds_text(seconds) == text
+
+
+def test_one_dead_letter_is_one():
+    letters = [Failure("words", key, "ValueError", "broken") for key in ("a", "b")]
+    run = types.SimpleNamespace(id="r1", pipeline="p", status=Status.PARTIAL, stages=[], failures=letters[:1])
+    assert ">1 dead letter<" in html.run_view(run)
+    run.failures = letters
+    assert ">2 dead letters<" in html.run_view(run)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,12 @@
+import contextlib
+import fcntl
 import io
+import os
+import pty
+import re
+import struct
 import sys
+import termios
 import types
 
 import pytest
@@ -62,6 +69,26 @@ def test_drawing_is_throttled_and_the_last_state_is_drawn(monkeypatch):
     assert "0/10" in drawn
     assert "9/10" in drawn
     assert "5/10" not in drawn
+
+
+@pytest.mark.parametrize("columns", [0, 60])
+def test_a_terminal_that_does_not_say_how_wide_it_is_gets_a_bar_too(monkeypatch, columns):
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24 if columns else 0, columns, 0, 0))
+    with os.fdopen(theirs, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        with progress.display("auto", "count") as show:
+            show(report(6))
+        terminal.flush()
+        os.set_blocking(ours, False)
+        drawn = b""
+        with contextlib.suppress(BlockingIOError):
+            while part := os.read(ours, 10_000):
+                drawn += part
+    os.close(ours)
+    drawn = drawn.decode()
+    assert "60%" in drawn
+    assert max(len(line.rstrip("\n")) for line in re.split(r"[\r\n]+", drawn)) <= (columns or 80)
 
 
 def test_the_bar_is_closed_when_the_run_fails(monkeypatch):

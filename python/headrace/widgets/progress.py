@@ -20,7 +20,7 @@ __all__ = ["display", "in_notebook", "progress_text"]
 
 TERMINAL_INTERVAL = 0.1  # seconds between two drawings
 NOTEBOOK_INTERVAL = 0.5
-UNKNOWN_WIDTH = 80  # columns of a terminal that doesn't say
+UNKNOWN_WIDTH, UNKNOWN_HEIGHT = 80, 24  # of a terminal that doesn't say
 
 
 class Display(Protocol):
@@ -90,6 +90,7 @@ class _Terminal:
             unit="unit",
             file=sys.stderr,
             ncols=None if width else UNKNOWN_WIDTH,
+            nrows=None if width else UNKNOWN_HEIGHT,
             dynamic_ncols=bool(width),
             bar_format="{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{postfix}",
         )

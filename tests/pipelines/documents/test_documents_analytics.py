@@ -55,8 +55,10 @@ def test_history_and_forecast_of_real_runs(shelf: Shelf, capsys: pytest.CaptureF
     told = capsys.readouterr().out.splitlines()
     assert len(told) == 4
     assert told[3].startswith("5,000 documents: ")
+    assert told[3].endswith("(from 9 documents measured; only a rough figure, from less than 1,000)")
     assert main([*command, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["forecast"]["documents"] == 5000
+    shown = json.loads(capsys.readouterr().out)["forecast"]
+    assert (shown["documents"], shown["measured"], shown["rough"]) == (5000, 9, True)
 
 
 def test_nothing_to_go_by(shelf: Shelf, capsys: pytest.CaptureFixture[str]) -> None:

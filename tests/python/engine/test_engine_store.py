@@ -236,6 +236,75 @@ def test_secrets_reach_no_byte_of_the_store(tmp_path: Path, caplog: pytest.LogCa
     assert hr.open_store(tmp_path / "runs.db").run(run.id).params == {"password": "***", "nested": {"api_key": "***"}}
 
 
+def test_secrets_inside_objects_are_masked_by_type_and_by_name(tmp_path: Path) -> None:
+    import dataclasses
+    import typing
+
+    import pydantic
+
+    alpha, beta, gamma, delta = CANARIES
+
+    class Login(pydantic.BaseModel):
+        user: str
+        password: str
+        token: pydantic.SecretStr
+
+    @dataclasses.dataclass
+    class Server:
+        host: str
+        login: Login
+        api_key: str
+        more: list[Login]
+
+    class Pair(typing.NamedTuple):
+        name: str
+        secret: str
+
+    def server(secret: str) -> Server:
+        login = Login(user="ann", password=alpha, token=pydantic.SecretStr(secret))
+        return Server("h", login, gamma, [login])
+
+    pipe = hr.Pipeline("secrets")
+    calls: list[str] = []
+
+    @pipe.step
+    def connect(ctx: Any) -> str:
+        calls.append(ctx.config["server"].login.token.get_secret_value())
+        ctx.warn(f"logged in with {alpha} and {gamma}")
+        return str(ctx.config["server"].host)
+
+    config = {"server": server(beta), "pair": Pair("n", delta)}
+    run = pipe.run(store=tmp_path / "runs.db", config=config)
+    assert run.status is hr.Status.SUCCEEDED
+    assert calls == [beta]  # the stage itself gets the real one
+    held = store_bytes(tmp_path)
+    for canary in CANARIES:
+        assert canary.encode() not in held
+    for shown in (b'"host":"h"', b'"user":"ann"', b'"password":"***"', b'"token":"***"', b'"api_key":"***"'):
+        assert shown in held.replace(b": ", b":")
+    with pytest.raises(hr.ConfigurationError, match="was given secrets, which are not stored"):
+        pipe.run(store=tmp_path / "runs.db", resume=run.id)
+    pipe.run(store=tmp_path / "runs.db", config={**config, "server": server("another secret")})
+    assert len(calls) == 1  # a secret is no part of the identity
+
+
+def test_text_that_is_not_text_is_damage_in_one_line(tmp_path: Path) -> None:
+    store = tmp_path / "runs.db"
+    simple().run(store=store)
+    opened = hr.open_store(store)  # opening it later would find the damage at once
+    db = sqlite3.connect(store)
+    db.execute("UPDATE event SET detail=CAST(x'7bff7d' AS TEXT)")
+    db.commit()
+    db.close()
+    with pytest.raises(hr.CheckpointCorruptionError, match=r"column 'detail' holds a text that is not UTF-8"):
+        opened.sql("SELECT detail FROM event")
+    with pytest.raises(hr.CheckpointCorruptionError, match="headrace verify"):
+        opened.events(opened.runs()[0].id)
+    assert opened.verify()
+    with pytest.raises(hr.ConfigurationError, match="a query takes None, numbers, strings and bytes"):
+        opened.sql("SELECT ?", object())
+
+
 def test_home_folders_stay_out_of_messages(tmp_path: Path) -> None:
     pipe = hr.Pipeline("home")
 

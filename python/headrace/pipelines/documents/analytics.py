@@ -10,11 +10,13 @@ from typing import Any
 
 from headrace.errors import ConfigurationError
 from headrace.store import open_store
-from headrace.widgets.html import badge, moment_text, rate_text, seconds_text, table
+from headrace.widgets.html import badge, counted, moment_text, rate_text, seconds_text, table
 
 __all__ = ["Forecast", "History", "RunFigures", "forecast", "history"]
 
 _DAY = 86400.0
+ROUGH_BELOW = 1000
+"""Documents: the start of the embedder and what the stores take in advance weigh too much below it."""
 _QUERY = """
 SELECT r.id, p.name AS pipeline, r.status, r.started_ms, r.finished_ms, s.name, s.total, s.executed, s.skipped, s.failed
 FROM run r JOIN pipeline p ON p.id=r.pipeline JOIN run_stage s ON s.run=r.number
@@ -100,13 +102,19 @@ class Forecast:
     days_until: float | None
     measured: int
 
+    @property
+    def rough(self) -> bool:
+        """Whether too few documents were measured to tell more than the order of magnitude."""
+        return self.measured < ROUGH_BELOW
+
     def __str__(self) -> str:
         disk = f"{_size(self.store_bytes)} of run store"
         if self.vector_bytes is not None:
             disk += f", {_size(self.vector_bytes)} of vectors"
         when = "" if self.days_until is None else f"; reached in {self.days_until:,.0f} days as the sources grow now"
         took = f"{self.documents:,} documents: {seconds_text(self.seconds)}, {disk}"
-        return f"{took}{when} (from {self.measured:,} documents measured)"
+        rough = f"; only a rough figure, from less than {ROUGH_BELOW:,}" if self.rough else ""
+        return f"{took}{when} (from {counted(self.measured, 'document')} measured{rough})"
 
 
 def history(store: str = "headrace.db") -> History:

@@ -186,7 +186,8 @@ def _history(args: argparse.Namespace) -> int:
     wanted = None if args.documents is None else forecast(args.documents, args.store, args.vectors)
     if args.json:
         told = {"runs": [asdict(run) for run in past.runs], "documents_a_day": past.documents_a_day}
-        print(json.dumps({**told, "forecast": None if wanted is None else asdict(wanted)}, indent=1))
+        estimate = None if wanted is None else {**asdict(wanted), "rough": wanted.rough}
+        print(json.dumps({**told, "forecast": estimate}, indent=1))
     else:
         print("\n".join(map(str, (past, wanted) if wanted else (past,))))
     return 0
