@@ -8,8 +8,7 @@ namespace headrace::collect {
 
 namespace {
 
-// A cancel token is a flag without a wake-up: this bounds how long its setting goes unnoticed.
-constexpr auto kCancelPoll = std::chrono::milliseconds(50);
+constexpr auto kLongestSleep = std::chrono::minutes(1);  // all that happens wakes the loop
 constexpr auto kCrowdedPause = std::chrono::milliseconds(20);
 
 Clock::duration to_duration(double seconds) {
@@ -39,9 +38,11 @@ void Dispatcher::run() {
   while (running_ > 0 || more_to_start()) {
     if (cancelled()) cancel_all();
     start_ready();
+    workload_.end_round();
     collect_finished();  // an attempt may have failed at its start
     if (running_ > 0 || more_to_start()) wait_for_events();
     reactor_.ring_alarms(Clock::now());
+    workload_.end_round();
     collect_finished();
   }
 }
@@ -93,7 +94,7 @@ void Dispatcher::start(int64_t index, Clock::time_point now) {
 }
 
 void Dispatcher::wait_for_events() {
-  auto until = Clock::now() + kCancelPoll;
+  Clock::time_point until = Clock::now() + kLongestSleep;
   if (!reactor_.alarms.empty()) until = std::min(until, reactor_.alarms.begin()->first);
   if (!waiting_.empty() && may_start()) until = std::min(until, waiting_.top().when);
   reactor_.loop.wait(until);

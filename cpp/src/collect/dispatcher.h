@@ -29,6 +29,8 @@ class Workload {
   virtual std::unique_ptr<Attempt> make(int64_t index, Reactor& reactor, Clock::time_point deadline) = 0;
   /// The earliest moment at which the target may be started (rate limits). Asked again at that moment.
   virtual Clock::time_point not_before(int64_t index, Clock::time_point now) { return now; }
+  /// Called at the end of each round of events.
+  virtual void end_round() {}
   /// Told about each attempt that has ended, before a retry is decided.
   virtual void ended(int64_t index, const Outcome& outcome, Clock::time_point now) {}
 };
@@ -82,6 +84,7 @@ class Dispatcher {
   std::unordered_map<int64_t, Progress> progress_;  // of the targets that were started and are not settled
   int64_t running_ = 0;                             // of this dispatcher
   std::minstd_rand random_{std::random_device{}()};
+  CancelToken::Waker waker_{cancel_, [this] { reactor_.loop.wake(); }};
 };
 
 }  // namespace headrace::collect

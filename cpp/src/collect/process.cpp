@@ -69,6 +69,8 @@ class ProcessWorkload : public Workload {
     return std::make_unique<ProcessAttempt>(reactor, deadline, *shared_, commands_[index]);
   }
 
+  void end_round() override { shared_->trees().flush(); }
+
  private:
   const std::vector<Command>& commands_;
   const std::unique_ptr<ProcessShared> shared_;

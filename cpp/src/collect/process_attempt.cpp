@@ -61,9 +61,10 @@ void reap_later(UniqueFd pidfd) {
 ProcessAttempt::~ProcessAttempt() {
   if (out_) close_output(out_);
   if (err_) close_output(err_);
+  shared_.trees().forget(*this);
   if (child_.pid < 0 || reaped_) return;
   if (exit_watched_) reactor_.loop.unwatch(child_.pidfd.get());
-  kill_tree();
+  shared_.killer().signal({tree_}, SIGKILL);
   pollfd exit{child_.pidfd.get(), POLLIN, 0};
   ::poll(&exit, 1, static_cast<int>(kKillPatience_s * 1000));
   if (!reap()) reap_later(std::move(child_.pidfd));
@@ -181,7 +182,12 @@ void ProcessAttempt::exited() {
   exit_watched_ = false;
   exited_ = true;
   // The answer is whole only at the end of the output; descendants that were told to end get their time.
-  if (killed_ || (!outputs_open() && (!terminated_ || !shared_.killer().has_descendants(tree_)))) conclude();
+  if (killed_ || (!outputs_open() && !terminated_)) return conclude();
+  if (!outputs_open()) shared_.trees().ask(tree_, *this);
+}
+
+void ProcessAttempt::tree_ended() {
+  if (!done()) conclude();
 }
 
 void ProcessAttempt::stop(StopReason reason) {
@@ -202,21 +208,17 @@ void ProcessAttempt::terminate(double grace_s) {
   for (const UniqueFd* output : {&out_, &err_}) {
     if (*output) tree_.outputs.push_back(name_of_pipe(output->get()));
   }
-  shared_.killer().signal(tree_, SIGTERM);
+  shared_.trees().signal(tree_, SIGTERM);
   watch_exit();
   arm(after(grace_s));
 }
 
 void ProcessAttempt::on_alarm() {
   if (killed_) return abandon();
-  kill_tree();
-  if (exited_) return conclude();
-  arm(after(kKillPatience_s));
-}
-
-void ProcessAttempt::kill_tree() {
-  shared_.killer().signal(tree_, SIGKILL);
+  shared_.trees().signal(tree_, SIGKILL);
   killed_ = true;
+  if (exited_) return shared_.trees().finish(*this);  // its number is its own until the signal is sent
+  arm(after(kKillPatience_s));
 }
 
 void ProcessAttempt::conclude() {

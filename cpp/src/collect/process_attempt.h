@@ -21,6 +21,7 @@ class ProcessShared {
   const ProcessOptions& options() const { return *options_; }
   Spawner& spawner() { return spawner_; }
   TreeKiller& killer() { return *killer_; }
+  TreeQueue& trees() { return trees_; }
   /// The executable that a command's name stands for; empty: there is none.
   const std::string& program(const std::string& name);
   /// A value for kMarkVariable that no other process has; empty where marks are not wanted.
@@ -33,6 +34,7 @@ class ProcessShared {
  private:
   std::shared_ptr<const ProcessOptions> options_;
   const std::shared_ptr<TreeKiller> killer_;
+  TreeQueue trees_{*killer_};
   const bool marked_;
   Spawner spawner_;
   UniqueFd null_;
@@ -43,7 +45,7 @@ class ProcessShared {
 };
 
 /// One run of one command.
-class ProcessAttempt : public Attempt {
+class ProcessAttempt : public Attempt, private TreeQueue::Watcher {
  public:
   ProcessAttempt(Reactor& reactor, Clock::time_point deadline, ProcessShared& shared, const Command& command)
       : Attempt(reactor, deadline), shared_(shared), command_(command) {}
@@ -67,8 +69,8 @@ class ProcessAttempt : public Attempt {
   void watch_exit();
   void output_ended();
   void exited();
+  void tree_ended() override;
   void terminate(double grace_s);
-  void kill_tree();
   void conclude();
   bool reap();
   void report_exit(int code, int status);

@@ -2,12 +2,9 @@
 
 import gc
 import os
-import signal
 import socket
 import ssl
 import subprocess
-import sys
-import textwrap
 import threading
 import time
 from pathlib import Path
@@ -159,26 +156,6 @@ def test_pages_end_with_a_failure_when_the_list_is_not_whole():
         outcomes = list(hr.collect.pages(f"{server.url}/", next_url=lambda o: o.target + "x", max_pages=3))
         assert [outcome.ok for outcome in outcomes] == [True, True, True, False]
         assert "max_pages" in outcomes[-1].message
-
-
-def test_ctrl_c_returns_soon():
-    with WebServer(lambda _: time.sleep(3) or Answer()) as server:
-        code = f"""
-            import headrace as hr
-            try:
-                hr.collect.http(["{server.url}"] * 40)
-            except KeyboardInterrupt:
-                print("interrupted", flush=True)
-        """
-        child = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE)
-        while len(server.requests) < 32:
-            time.sleep(0.01)
-        begun = time.monotonic()
-        child.send_signal(signal.SIGINT)
-        with child.stdout as out:
-            assert out.readline() == b"interrupted\n"
-        assert time.monotonic() - begun < 0.25
-        assert child.wait() == 0
 
 
 def test_many_requests_leave_nothing_behind():
