@@ -114,6 +114,10 @@ KnownHosts::KnownHosts(std::string path) : path_(std::move(path)) {
 }
 
 void KnownHosts::read(const std::string& content) {
+  lines_.clear();
+  by_name_.clear();
+  matched_one_by_one_.clear();
+  size_ = static_cast<int64_t>(content.size());
   std::istringstream text(content);
   for (std::string raw; std::getline(text, raw);) {
     std::istringstream fields(raw);
@@ -157,7 +161,11 @@ std::vector<const KnownHosts::Line*> KnownHosts::lines_for(const std::string& na
 
 KnownHosts::Verdict KnownHosts::check(const std::string& host, int port, const std::string& key) const {
   const std::lock_guard lock(mutex_);
-  const auto verdict = [&](const std::vector<const Line*>& lines) {
+  return verdict(host, port, key);
+}
+
+KnownHosts::Verdict KnownHosts::verdict(const std::string& host, int port, const std::string& key) const {
+  const auto best_of = [&](const std::vector<const Line*>& lines) {
     Verdict best = Verdict::kUnknown;
     for (const Line* line : lines) {
       if (line->revoked && line->key == key) return Verdict::kRevoked;
@@ -170,9 +178,9 @@ KnownHosts::Verdict KnownHosts::check(const std::string& host, int port, const s
     }
     return best;
   };
-  const Verdict named = verdict(lines_for(name_of(host, port)));
+  const Verdict named = best_of(lines_for(name_of(host, port)));
   if (port == 22 || named == Verdict::kRevoked) return named;
-  const Verdict plain = verdict(lines_for(host));
+  const Verdict plain = best_of(lines_for(host));
   if (plain == Verdict::kRevoked) return plain;
   return named == Verdict::kUnknown && plain == Verdict::kTrusted ? plain : named;
 }
@@ -189,21 +197,26 @@ std::vector<std::string> KnownHosts::key_types(const std::string& host, int port
   return types;
 }
 
-void KnownHosts::add(const std::string& host, int port, const std::string& type, const std::string& key) {
+KnownHosts::Verdict KnownHosts::add(const std::string& host, int port, const std::string& type,
+                                    const std::string& key) {
   const std::lock_guard lock(mutex_);
   const Line line{name_of(host, port), type, key};
   const UniqueFd fd(::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (!fd || ::flock(fd.get(), LOCK_EX) != 0) throw file_error("cannot write to", path_);
+  struct stat status{};
+  if (::fstat(fd.get(), &status) != 0) throw file_error("cannot read", path_);
+  if (status.st_size != size_) read(read_all(path_));  // somebody else has added to it
+  if (const Verdict known = verdict(host, port, key); known != Verdict::kUnknown) return known;
   std::string text = line.names + " " + line.type + " " + line.key + "\n";
-  struct stat status;
   char last = '\n';
-  if (::fstat(fd.get(), &status) == 0 && status.st_size > 0)
-    (void)!::pread(fd.get(), &last, 1, status.st_size - 1);
-  if (last != '\n') text.insert(text.begin(), '\n');  // an editor left the last line open
+  if (size_ > 0) (void)!::pread(fd.get(), &last, 1, size_ - 1);
+  if (last != '\n') text.insert(text.begin(), '\n');  // an editor left it open
   if (::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
     throw file_error("cannot write to", path_);
   }
+  size_ += static_cast<int64_t>(text.size());
   insert(line);
+  return Verdict::kTrusted;
 }
 
 }  // namespace headrace::collect

@@ -103,36 +103,37 @@ bool SshAttempt::handshake() {
   return true;
 }
 
-bool SshAttempt::check_host_key() {
+KnownHosts::Verdict SshAttempt::verdict_on(const SshSession::HostKey& key) const {
+  KnownHosts& known = shared_.known_hosts;
+  const KnownHosts::Verdict verdict = known.check(address_.host, address_.port, key.blob);
+  if (verdict != KnownHosts::Verdict::kUnknown || !shared_.options.accept_new) return verdict;
+  return known.add(address_.host, address_.port, key.type, key.blob);
+}
+
+bool SshAttempt::check_host_key() try {
   const SshSession::HostKey key = session_->host_key();
-  const std::string shown = key.type + " key " + key.fingerprint;
+  const std::string shown = "its " + key.type + " key " + key.fingerprint;
   const std::string& file = shared_.known_hosts.path();
-  switch (shared_.known_hosts.check(address_.host, address_.port, key.blob)) {
+  switch (verdict_on(key)) {
     case KnownHosts::Verdict::kTrusted:
       return true;
     case KnownHosts::Verdict::kChanged:
       fail(ErrorType::kHostKey,
-           "its " + shown + " is not the one in " + file +
+           shown + " is not the one in " + file +
                ": an attack, or a new device; if it was replaced, take the old line out of the file");
-      return false;
+      break;
     case KnownHosts::Verdict::kRevoked:
-      fail(ErrorType::kHostKey, "its " + shown + " is revoked in " + file);
-      return false;
+      fail(ErrorType::kHostKey, shown + " is revoked in " + file);
+      break;
     case KnownHosts::Verdict::kUnknown:
+      fail(ErrorType::kHostKey,
+           shown + " is not known; check it and add it to " + file + ", or ask for accept_new");
       break;
   }
-  if (!shared_.options.accept_new) {
-    fail(ErrorType::kHostKey,
-         "its " + shown + " is not known; check it and add it to " + file + ", or ask for accept_new");
-    return false;
-  }
-  try {
-    shared_.known_hosts.add(address_.host, address_.port, key.type, key.blob);
-  } catch (const ConfigurationError& error) {
-    fail(ErrorType::kHostKey, error.what());
-    return false;
-  }
-  return true;
+  return false;
+} catch (const ConfigurationError& error) {  // the file cannot be written
+  fail(ErrorType::kHostKey, error.what());
+  return false;
 }
 
 bool SshAttempt::log_in() {

@@ -55,6 +55,7 @@ class SshAttempt : public Attempt {
   /// True: go on at once. False: wait for the device, or it is over.
   bool handshake();
   bool check_host_key();
+  KnownHosts::Verdict verdict_on(const SshSession::HostKey& key) const;
   bool log_in();
   bool run_command();
   bool command_ended();

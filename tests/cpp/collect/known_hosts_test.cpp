@@ -106,6 +106,18 @@ TEST(KnownHosts, AnOpenLastLineIsClosedFirst) {
   EXPECT_EQ(content_of(path), "r1 ssh-ed25519 AAAA1\nr2 ssh-ed25519 AAAA2\n");
 }
 
+TEST(KnownHosts, WhatAnotherProcessAddedMeanwhileCounts) {
+  const std::string path = file_with("r0 ssh-ed25519 AAAA0\n");
+  KnownHosts mine(path);
+  KnownHosts theirs(path);
+  EXPECT_EQ(theirs.add("r1", 22, "ssh-ed25519", "AAAA1"), Verdict::kTrusted);
+  EXPECT_EQ(mine.add("r1", 22, "ssh-ed25519", "AAAA2"), Verdict::kChanged);
+  EXPECT_EQ(mine.add("r1", 22, "ssh-ed25519", "AAAA1"), Verdict::kTrusted);
+  EXPECT_EQ(mine.add("r0", 22, "ssh-ed25519", "AAAA9"), Verdict::kChanged);
+  EXPECT_EQ(content_of(path), "r0 ssh-ed25519 AAAA0\nr1 ssh-ed25519 AAAA1\n");
+  EXPECT_EQ(mine.check("r0", 22, "AAAA0"), Verdict::kTrusted);
+}
+
 TEST(KnownHosts, ManyThreadsAdd) {
   const std::string path = file_with("");
   KnownHosts hosts(path);

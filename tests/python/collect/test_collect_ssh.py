@@ -137,6 +137,33 @@ def test_unknown_and_changed_host_keys(farm: Farm, tmp_path: Path):
     assert "an attack, or a new device" in changed.message
 
 
+def test_a_real_sshd_is_accepted_once_and_its_changed_key_never(tmp_path: Path):
+    """The file is as OpenSSH reads it; a host that is named twice is written once."""
+    known_hosts = tmp_path / "trusted"
+    (tmp_path / "server").mkdir()
+    with Sshd(tmp_path / "server") as server:
+        server.set_answer("show version", "real\n")
+        login = access(server, known_hosts=known_hosts, accept_new=True)
+        hosts = server.hosts(20) * 2
+        assert all(outcome.ok for outcome in hr.collect.ssh(hosts, "show version", workers=40, timeout=60, **login))
+        assert len(known_hosts.read_text().splitlines()) == 20
+        assert known_hosts.stat().st_mode & 0o777 == 0o600
+        address, _, port = hosts[0].rpartition(":")
+        strict = ["-oStrictHostKeyChecking=yes", f"-oUserKnownHostsFile={known_hosts}", "-F", "none"]
+        ssh = ["ssh", *strict, "-p", port, "-i", server.key, f"{server.username}@{address}", "show version"]
+        assert subprocess.run(ssh, capture_output=True, text=True, check=True).stdout == "real\n"
+        for path in (server.host_key, server.host_key.with_suffix(".pub")):
+            path.unlink()
+        make_key(server.host_key)
+        restart(server)
+        before = known_hosts.read_text()
+        (changed,) = hr.collect.ssh(hosts[:1], "show version", **login)
+        assert (changed.ok, changed.error_type, changed.stdout) == (False, "host_key", b"")
+        assert known_hosts.read_text() == before
+        (refused,) = hr.collect.ssh(hosts[:1], "x", **(login | {"known_hosts": "/proc/no/such/folder/file"}))
+        assert refused.error_type == "host_key" and "cannot write to" in refused.message
+
+
 def test_passwords(farm: Farm):
     class Secret:
         def get_secret_value(self) -> str:

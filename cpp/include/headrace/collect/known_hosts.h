@@ -28,9 +28,10 @@ class KnownHosts {
   Verdict check(const std::string& host, int port, const std::string& key) const;
   /// Types ("ssh-ed25519") of the keys that are known of the host: what it should be asked for.
   std::vector<std::string> key_types(const std::string& host, int port) const;
-  /// Trusts a further key, here and (appended, mode 0600) in the file. Throws ConfigurationError when that
-  /// fails.
-  void add(const std::string& host, int port, const std::string& type, const std::string& key);
+  /// Trusts a key of a host of which none is known, here and (appended, mode 0600) in the file, which other
+  /// processes may have added to: kTrusted, or what is known of the host by now. Throws ConfigurationError
+  /// when the file cannot be written.
+  Verdict add(const std::string& host, int port, const std::string& type, const std::string& key);
   const std::string& path() const { return path_; }
 
  private:
@@ -42,10 +43,12 @@ class KnownHosts {
   };
 
   void read(const std::string& content);
+  Verdict verdict(const std::string& host, int port, const std::string& key) const;
   void insert(Line line);
   std::vector<const Line*> lines_for(const std::string& name) const;
 
   std::string path_;
+  int64_t size_ = 0;  ///< bytes of the file that are known here
   mutable std::mutex mutex_;
   std::vector<Line> lines_;
   std::unordered_multimap<std::string, size_t> by_name_;  // lines with plain names only
