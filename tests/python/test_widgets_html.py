@@ -92,6 +92,13 @@ def test_durations_read_like_speech(seconds, text):
     assert html.seconds_text(seconds) == text
 
 
+def test_long_words_and_short_times():
+    letter = Failure("words", "a", "ValueError", "x" * 500)
+    assert "overflow-wrap:anywhere" in html.failures_table([letter])
+    report = StageReport("words", Status.SUCCEEDED, 5, 5, seconds=1e-6, form="map", p50=0.0, p95=2e-6)
+    assert words(html.stages_table([report]))[-3:] == ["1 us", "< 1 us", "2 us"]
+
+
 def test_one_dead_letter_is_one():
     letters = [Failure("words", key, "ValueError", "broken") for key in ("a", "b")]
     run = types.SimpleNamespace(id="r1", pipeline="p", status=Status.PARTIAL, stages=[], failures=letters[:1])

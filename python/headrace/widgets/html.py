@@ -43,6 +43,9 @@ _TABLE = "border-collapse:collapse;font-size:90%;margin:.3em 0"
 _HEAD = "text-align:{align};padding:.2em .7em;border-bottom:1px solid #8a8f98;font-weight:600"
 _CELL = "text-align:{align};padding:.2em .7em;border-bottom:1px solid rgba(138,143,152,.3);vertical-align:top"
 
+_LONG = "max-width:44em;overflow-wrap:anywhere"
+"""A message may hold words longer than any page: paths, addresses, hashes."""
+
 
 def key_text(key: Any) -> str:
     """Return an item's key as people read it: ``a.txt``, ``a.txt / 0``, and nothing for a step."""
@@ -112,6 +115,11 @@ def table(
     return f'<table style="{_TABLE}">{title}<thead><tr>{top}</tr></thead><tbody>{"".join(body)}</tbody></table>{note}'
 
 
+def _latency_text(seconds: float | None) -> str:
+    """A unit's time, as HTML: measured in whole microseconds."""
+    return "&lt; 1 us" if seconds == 0 else seconds_text(seconds)
+
+
 def stages_table(stages: Iterable[StageReport], caption: str = "") -> str:
     """Return what each stage did as a table."""
     head = ["stage", "status", "units", "executed", "skipped", "failed", "retries", "time", "p50", "p95"]
@@ -120,7 +128,8 @@ def stages_table(stages: Iterable[StageReport], caption: str = "") -> str:
             escape(s.name),
             badge(str(s.status)),
             *(f"{n:,}" for n in (s.total, s.executed, s.skipped, s.failed, s.retries)),
-            *(seconds_text(t) for t in (s.seconds or None, s.p50, s.p95)),
+            seconds_text(s.seconds or None),
+            *("" if s.form == "source" else _latency_text(t) for t in (s.p50, s.p95)),
         ]
         for s in stages
     ]
@@ -131,7 +140,12 @@ def failures_table(failures: Iterable[Failure], caption: str = "", limit: int = 
     """Return the dead letters as a table."""
     head = ["stage", "item", "error", "message", "category", "attempts"]
     rows = [
-        [*(escape(t) for t in (f.stage, key_text(f.key), f.error_type, f.message, f.category)), str(f.attempts)]
+        [
+            *(escape(t) for t in (f.stage, key_text(f.key), f.error_type)),
+            f'<div style="{_LONG}">{escape(f.message)}</div>',
+            escape(f.category),
+            str(f.attempts),
+        ]
         for f in failures
     ]
     return table(head, rows, numeric=[5], caption=caption, limit=limit)
@@ -155,6 +169,8 @@ def plan_groups_table(groups: Iterable[Any], caption: str = "") -> str:
         ]
         for group in groups
     ]
+    if not any(row[-1] for row in rows):
+        return table(["stage", "action", "why"], [[row[0], *row[2:4]] for row in rows], caption=caption)
     return table(["stage", "items", "action", "why", "which"], rows, numeric=[1], caption=caption)
 
 

@@ -20,6 +20,7 @@ Node = tuple[str, str, Sequence[str]]  # name, form, names of the stages before 
 
 FONT = "system-ui,-apple-system,'Segoe UI',Roboto,sans-serif"
 CHARACTER = 7.2  # pixels, on average, at 13 px
+BOLD_CHARACTER = 7.8
 FORM_COLOURS = {
     "step": "#8a8f98",
     "source": "#2e9e5b",
@@ -132,8 +133,8 @@ class _Layout:
     def _size(self, name: str) -> tuple[float, float]:
         if "\0" in name:
             return 0.0, PASS_HEIGHT
-        longest = max(len(_short(name, 28)), len(_short(self.below[name], 30)))
-        return max(96.0, longest * CHARACTER + 24), BOX_HEIGHT
+        longest = max(len(_short(name, 28)) * BOLD_CHARACTER, len(_short(self.below[name], 30)) * CHARACTER)
+        return max(96.0, longest + 24), BOX_HEIGHT
 
     def _middle(self, name: str) -> float:
         return self.places[name][1] + self.places[name][3] / 2
