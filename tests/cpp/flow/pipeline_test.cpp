@@ -138,6 +138,9 @@ TEST(Histogram, QuantilesAreWithinAFifthOfTheTruth) {
   Histogram histogram;
   EXPECT_EQ(histogram.quantile(0.5), 0);
   EXPECT_EQ(histogram.mean(), 0);
+  Histogram one;
+  one.add(1970);
+  EXPECT_EQ(one.quantile(0.5), 1970);  // not the 2,047 of its bucket
   for (std::int64_t micros = 1; micros <= 10'000; ++micros) histogram.add(micros);
   EXPECT_EQ(histogram.count(), 10'000);
   EXPECT_NEAR(histogram.mean(), 5000.5, 0.01);

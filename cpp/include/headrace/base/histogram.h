@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -14,19 +15,20 @@ class Histogram {
     buckets_[bucket(micros)] += count;
     count_ += count;
     total_ += micros * count;
+    longest_ = std::max(longest_, micros);
   }
   std::int64_t count() const noexcept { return count_; }
   double mean() const noexcept {
     return count_ ? static_cast<double>(total_) / static_cast<double>(count_) : 0;
   }
-  /// Upper edge of the bucket that holds the quantile, e.g. 0.95.
+  /// Upper edge of the bucket that holds the quantile, e.g. 0.95; never more than the longest.
   std::int64_t quantile(double q) const noexcept {
     auto left = static_cast<std::int64_t>(q * static_cast<double>(count_));
     for (int i = 0; i < kBuckets; ++i) {
       left -= buckets_[i];
-      if (left < 0) return upper(i);
+      if (left < 0) return std::min(upper(i), longest_);
     }
-    return count_ ? upper(kBuckets - 1) : 0;
+    return longest_;
   }
 
  private:
@@ -46,6 +48,7 @@ class Histogram {
   std::array<std::int64_t, kBuckets> buckets_{};
   std::int64_t count_ = 0;
   std::int64_t total_ = 0;
+  std::int64_t longest_ = 0;
 };
 
 }  // namespace headrace
