@@ -80,7 +80,8 @@ class Retry:
 
     ``attempts`` counts all tries (1: no retry). ``delay`` is the pause in seconds before the second try; each
     further pause is ``multiplier`` times longer, never more than ``max_delay`` seconds. ``jitter`` (0 to 1) is
-    the share by which a pause varies at random in both directions. ``on``: the exception classes worth a retry.
+    the share by which a pause varies at random in both directions. ``on``: the exception classes worth a retry; of an
+    effect without ``reconcile=``, those that mean that nothing has happened.
     """
 
     attempts: int = 1

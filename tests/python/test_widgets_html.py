@@ -92,6 +92,15 @@ def test_durations_read_like_speech(seconds, text):
     assert html.seconds_text(seconds) == text
 
 
+def test_a_source_that_still_lists_says_how_many_so_far():
+    def shown(status):
+        stages = (StageReport("files", status, 2688, 2688, form="source"),)
+        return words(html.progress_view(ProgressReport(None, 0, 0, 1.0, stage_progress={"files": 1.0}, stages=stages)))
+
+    assert shown(Status.RUNNING)[-3:] == ["files", "2,688 so far", "running"]
+    assert shown(Status.SUCCEEDED)[-4:] == ["files", "100%", "2,688 / 2,688", "succeeded"]
+
+
 def test_long_words_and_short_times():
     letter = Failure("words", "a", "ValueError", "x" * 500)
     assert "overflow-wrap:anywhere" in html.failures_table([letter])

@@ -217,9 +217,12 @@ def _stage_bars(report: ProgressReport) -> str:
     rows = []
     for name, part in report.stage_progress.items():
         stage = known.get(name)
-        counts = f"{stage.done:,} / {stage.total:,}" if stage else ""
+        listing = stage is not None and stage.form == "source" and not stage.status.finished  # of how many is not known
+        counts = f"{stage.done:,}" + (" so far" if listing else f" / {stage.total:,}") if stage else ""
         colour = ACCENTS.get(str(stage.status), ACCENTS["running"]) if stage else ACCENTS["running"]
-        rows.append([escape(name), bar(part, colour), f"{part:.0%}", counts, badge(str(stage.status)) if stage else ""])
+        done = "" if listing else f"{part:.0%}"
+        shown = "" if listing else bar(part, colour)
+        rows.append([escape(name), shown, done, counts, badge(str(stage.status)) if stage else ""])
     return table(["stage", "", "done", "units", ""], rows, numeric=[2, 3]) if rows else ""
 
 

@@ -83,6 +83,14 @@ def test_a_store_that_may_only_be_read_is_read_whole(folder: Path, writable_fold
         assert [entry.action for entry in pipeline().plan({"bad": "short"}, store)] == ["skip", "execute", "skip"]
 
 
+def test_the_name_of_a_file_is_no_address(folder: Path) -> None:
+    odd = folder / "50% a?b=c#d.db"
+    pipeline().run({}, odd)
+    with as_a_reader(folder):
+        assert hr.open_store(odd).verify() == []
+        assert hr.open_store(odd).runs()[0].status is hr.Status.SUCCEEDED
+
+
 def test_the_command_line_looks_at_it_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = str(folder / "runs.db")
     run_id = hr.open_store(path).runs()[0].id
