@@ -231,3 +231,20 @@ def test_what_is_written_while_it_is_read_is_never_mixed(folder: Path) -> None:
     assert writer.communicate() == ("", "")
     assert good > 0
     assert hr.open_store(path).verify() == []
+
+
+def test_what_a_killed_run_left_is_read_with_its_log(folder: Path) -> None:
+    script = WRITER.replace("time.sleep(2)", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    process = scripts.start(folder, script)
+    process.communicate(timeout=30)
+    assert process.returncode == -9
+    assert (folder / "runs.db-wal").stat().st_size > 0
+    with as_a_reader(folder):
+        store = hr.open_store(folder / "runs.db")
+        run, before = store.runs()
+        assert (run.status, run.message) == (hr.Status.FAILED, "its process died before the end; run again to go on")
+        assert before.results("work") == {"a": "x" * 200_000}
+        assert store.verify() == []
+    (folder / "runs.db-shm").unlink()
+    with as_a_reader(folder), pytest.raises(hr.StorageError, match=r"runs.db-shm is missing: its owner must open"):
+        hr.open_store(folder / "runs.db")
