@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import resource
 import statistics
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,9 +39,9 @@ def run(quick: bool) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         rows += ssh_rows(Path(folder), rounds)
         rows += [faulty_row(Path(folder)), *stage_rows(Path(folder), rounds)]
+        rows += leak_rows(Path(folder), 1000 if quick else 10_000)
     rows += process_rows(rounds, 1000)
     rows += http_rows(rounds, 500)
-    rows += leak_rows(1000 if quick else 10_000)
     return rows
 
 
@@ -213,9 +214,9 @@ def process_rows(rounds: int, count: int) -> list[Row]:
 
 
 @contextmanager
-def http_server() -> Iterator[str]:
-    """A web server that thinks 20 ms before it answers with 12 KB."""
-    server = subprocess.Popen([SLOW_WEB, "20", "12000"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def http_server(delay_ms: int = 20) -> Iterator[str]:
+    """A web server that thinks so long before it answers with 12 KB."""
+    server = subprocess.Popen([SLOW_WEB, str(delay_ms), "12000"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert server.stdin is not None and server.stdout is not None
     try:
         yield f"http://127.0.0.1:{int(server.stdout.readline())}/"
@@ -272,23 +273,34 @@ def http_rows(rounds: int, count: int) -> list[Row]:
     ]
 
 
-def leak_rows(count: int) -> list[Row]:
-    """What is left of many targets."""
+def leak_rows(folder: Path, count: int) -> list[Row]:
+    """What is left of many targets of each kind, after a tenth of them for what is allocated once."""
+    place = folder / "leaks"
+    place.mkdir()
+    with Farm(place) as farm, http_server(delay_ms=0) as url:
+        login = {"username": farm.username, "key": farm.key, "known_hosts": farm.known_hosts}
+        kinds: dict[str, Callable[[int], Iterable[hr.collect.Outcome]]] = {
+            "processes": lambda n: hr.collect.processes([["/bin/true"]] * n, iter=True),
+            "GETs": lambda n: hr.collect.http([url] * n, iter=True),
+            "SSH sessions": lambda n: hr.collect.ssh(farm.hosts(n), "show config", iter=True, **login),
+        }
+        return [row for kind, work in kinds.items() for row in leaks_of(f"{count:,} {kind}", work, count)]
 
-    def collect(number: int) -> int:
-        return sum(outcome.ok for outcome in hr.collect.processes([["/bin/true"]] * number, iter=True))
 
-    def resident_mb() -> float:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+def leaks_of(what: str, work: Callable[[int], Iterable[hr.collect.Outcome]], count: int) -> list[Row]:
+    def state() -> tuple[float, int]:
+        gc.collect()
+        memory = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+        return memory, len(os.listdir("/proc/self/fd")) + len(os.listdir("/proc/self/task")) + len(children)
 
-    collect(count // 10)
-    memory, descriptors = resident_mb(), len(os.listdir("/proc/self/fd"))
-    assert collect(count) == count
-    grown = resident_mb() - memory
-    left = len(os.listdir("/proc/self/fd")) - descriptors
-    zombies = len(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+    assert sum(outcome.ok for outcome in work(count // 10)) == count // 10
+    memory, held = state()
+    begun = time.perf_counter()
+    assert sum(outcome.ok for outcome in work(count)) == count
+    rate = count / (time.perf_counter() - begun)
+    memory_after, held_after = state()
     return [
-        Row("collect", f"{count} targets: memory grown", grown, "MB", "flat"),
-        Row("collect", f"{count} targets: descriptors left", left, "", "0"),
-        Row("collect", f"{count} targets: zombies left", zombies, "", "0"),
+        Row("collect", f"{what}, {rate:,.0f}/s: memory grown", memory_after - memory, "MB", "flat"),
+        Row("collect", f"{what}: descriptors, threads and zombies left", held_after - held, "", "0"),
     ]

@@ -17,7 +17,7 @@ constexpr int64_t kWorkersPerThread = 4;   // fewer are served by one thread
 constexpr int64_t kTargetsPerThread = 16;  // fewer are done before a further thread has begun
 
 int64_t threads_for(int64_t targets, int64_t workers) {
-  const int64_t cores = std::max<int64_t>(std::thread::hardware_concurrency(), 1);
+  static const int64_t cores = std::max<int64_t>(std::thread::hardware_concurrency(), 1);
   const int64_t useful = std::min(workers / kWorkersPerThread, targets / kTargetsPerThread);
   return std::clamp<int64_t>(useful, 1, std::min(cores, kMostThreads));
 }

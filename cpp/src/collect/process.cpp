@@ -61,8 +61,10 @@ std::string joined(const Command& command) {
 
 class ProcessWorkload : public Workload {
  public:
-  ProcessWorkload(const std::vector<Command>& commands, std::unique_ptr<ProcessShared> shared)
-      : commands_(commands), shared_(std::move(shared)) {}
+  ProcessWorkload(const std::vector<Command>& commands, ProcessPool& pool)
+      : commands_(commands), pool_(pool), shared_(pool.take()) {}
+  ~ProcessWorkload() override { pool_.give_back(std::move(shared_)); }
+
   int64_t size() const override { return static_cast<int64_t>(commands_.size()); }
   std::string name(int64_t index) const override { return joined(commands_[index]); }
   std::unique_ptr<Attempt> make(int64_t index, Reactor& reactor, Clock::time_point deadline) override {
@@ -73,26 +75,24 @@ class ProcessWorkload : public Workload {
 
  private:
   const std::vector<Command>& commands_;
-  const std::unique_ptr<ProcessShared> shared_;
+  ProcessPool& pool_;
+  std::unique_ptr<ProcessShared> shared_;
 };
 
 }  // namespace
 
-ProcessCollector::ProcessCollector(ProcessOptions options)
-    : killer_(std::make_shared<TreeKiller>()), marked_(!options.env) {
+ProcessCollector::ProcessCollector(ProcessOptions options) {
   check(options);
-  if (!options.env) options.env = own_environment();
-  options_ = std::make_shared<const ProcessOptions>(std::move(options));
+  const bool marked = !options.env;
+  if (marked) options.env = own_environment();
+  pool_ = std::make_shared<ProcessPool>(std::move(options), marked);
 }
 
 void ProcessCollector::collect(const std::vector<Command>& commands, OutcomeSink& sink,
                                const CancelToken& cancel) const {
   for (const Command& command : commands) check(command);
-  const auto make = [&] {
-    return std::make_unique<ProcessWorkload>(commands,
-                                             std::make_unique<ProcessShared>(options_, killer_, marked_));
-  };
-  collect_in_parallel(make, static_cast<int64_t>(commands.size()), *options_, sink, cancel);
+  const auto make = [&] { return std::make_unique<ProcessWorkload>(commands, *pool_); };
+  collect_in_parallel(make, static_cast<int64_t>(commands.size()), pool_->options(), sink, cancel);
 }
 
 Outcome ProcessCollector::run(const Command& command, const CancelToken& cancel) const {

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -12,7 +11,7 @@
 #include <cstring>
 #include <thread>
 
-#include "headrace/base/error.h"
+#include "process_resources.h"
 #include "text_line.h"
 
 namespace headrace::collect {
@@ -24,18 +23,6 @@ constexpr int kNotExecutable = 126;
 constexpr int kTemporaryFailure = 75;  // EX_TEMPFAIL of sysexits.h
 constexpr double kCancelGrace_s = 0.1;
 constexpr double kKillPatience_s = 1;
-
-[[noreturn]] void throw_no_resource(const char* what, int error) {
-  throw ResourceError(std::string(what) + ": " + std::strerror(error) +
-                      "; use fewer workers or raise the limit (ulimit -n, ulimit -u)");
-}
-
-// A host may have closed its standard descriptors: what is opened must not land on their numbers.
-UniqueFd above_standard(int fd) {
-  if (fd < 0 || fd > 2) return UniqueFd(fd);
-  const UniqueFd low(fd);
-  return UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
-}
 
 std::string name_of_pipe(int fd) {
   struct stat status{};
@@ -265,56 +252,6 @@ void ProcessAttempt::abandon() {
   reaped_ = true;
   reap_later(std::move(child_.pidfd));
   finish();
-}
-
-ProcessShared::ProcessShared(std::shared_ptr<const ProcessOptions> options,
-                             std::shared_ptr<TreeKiller> killer, bool marked)
-    : options_(std::move(options)),
-      killer_(std::move(killer)),
-      marked_(marked),
-      null_(above_standard(::open("/dev/null", O_RDWR | O_CLOEXEC))) {
-  if (!null_) throw_no_resource("cannot open /dev/null", errno);
-  for (const auto& [name, value] : *options_->env) entries_.push_back(name + "=" + value);
-  // Collections that begin at the same moment in two threads differ by where they lie.
-  mark_prefix_ = std::to_string(::getpid()) + "." + std::to_string(Clock::now().time_since_epoch().count()) +
-                 "." + std::to_string(reinterpret_cast<std::uintptr_t>(this)) + ".";
-}
-
-const std::string& ProcessShared::program(const std::string& name) {
-  const auto found = programs_.find(name);
-  if (found != programs_.end()) return found->second;
-  const char* path = nullptr;
-  for (const auto& [key, value] : *options_->env) {
-    if (key == "PATH") path = value.c_str();
-  }
-  return programs_[name] = find_program(name, path);
-}
-
-std::string ProcessShared::next_mark() {
-  return marked_ ? mark_prefix_ + std::to_string(marks_++) : std::string();
-}
-
-std::vector<char*> ProcessShared::environment(std::string& entry) {
-  std::vector<char*> pointers;
-  pointers.reserve(entries_.size() + 2);
-  for (std::string& given : entries_) pointers.push_back(given.data());
-  if (!entry.empty()) pointers.push_back(entry.data());
-  pointers.push_back(nullptr);
-  return pointers;
-}
-
-int ProcessShared::input(UniqueFd& owner) {
-  if (!options_->input) return null_.get();
-  owner = above_standard(::memfd_create("headrace-input", MFD_CLOEXEC));
-  if (!owner) throw_no_resource("cannot hold the input", errno);
-  const std::string& content = *options_->input;
-  for (size_t written = 0; written < content.size();) {
-    const ssize_t count = ::write(owner.get(), content.data() + written, content.size() - written);
-    if (count < 0 && errno != EINTR) throw_no_resource("cannot hold the input", errno);
-    if (count > 0) written += static_cast<size_t>(count);
-  }
-  ::lseek(owner.get(), 0, SEEK_SET);
-  return owner.get();
 }
 
 }  // namespace headrace::collect

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -12,15 +14,17 @@
 
 namespace headrace::collect {
 
-/// What the attempts of one collection share.
+class ProcessPool;
+
+/// What the attempts of one dispatcher share, kept from one call to the next: making it takes a good part of
+/// the time of one short process.
 class ProcessShared {
  public:
-  ProcessShared(std::shared_ptr<const ProcessOptions> options, std::shared_ptr<TreeKiller> killer,
-                bool marked);
+  explicit ProcessShared(ProcessPool& pool);
 
-  const ProcessOptions& options() const { return *options_; }
+  const ProcessOptions& options() const;
   Spawner& spawner() { return spawner_; }
-  TreeKiller& killer() { return *killer_; }
+  TreeKiller& killer();
   TreeQueue& trees() { return trees_; }
   /// The executable that a command's name stands for; empty: there is none.
   const std::string& program(const std::string& name);
@@ -32,16 +36,34 @@ class ProcessShared {
   int input(UniqueFd& owner);
 
  private:
-  std::shared_ptr<const ProcessOptions> options_;
-  const std::shared_ptr<TreeKiller> killer_;
-  TreeQueue trees_{*killer_};
-  const bool marked_;
+  ProcessPool& pool_;
   Spawner spawner_;
-  UniqueFd null_;
-  std::vector<std::string> entries_;
-  std::string mark_prefix_;
-  int64_t marks_ = 0;
+  TreeQueue trees_;
   std::unordered_map<std::string, std::string> programs_;
+};
+
+/// What all calls of one collector share. Thread-safe.
+class ProcessPool {
+ public:
+  explicit ProcessPool(ProcessOptions options, bool marked);
+
+  const ProcessOptions& options() const { return options_; }
+  TreeKiller& killer() { return killer_; }
+  std::unique_ptr<ProcessShared> take();
+  void give_back(std::unique_ptr<ProcessShared> shared);
+
+ private:
+  friend class ProcessShared;
+
+  const ProcessOptions options_;  // `env` is always set
+  const bool marked_;             // children get a mark in their environment
+  TreeKiller killer_;
+  UniqueFd null_;
+  std::vector<std::string> entries_;  // of the environment
+  std::string mark_prefix_;
+  std::atomic<int64_t> marks_{0};
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<ProcessShared>> idle_;  // under the mutex
 };
 
 /// One run of one command.

@@ -153,4 +153,11 @@ void TreeQueue::flush() {
   }
 }
 
+void TreeQueue::clear() {
+  signals_.clear();
+  asked_.clear();
+  watchers_.clear();
+  finished_.clear();
+}
+
 }  // namespace headrace::collect

@@ -62,6 +62,8 @@ class TreeQueue {
   void ask(const TreeRoot& root, Watcher& watcher);
   void forget(const Watcher& watcher);
   void flush();
+  /// Forgets what was not flushed: after an error, when nothing is left of the trees.
+  void clear();
 
  private:
   TreeKiller& killer_;

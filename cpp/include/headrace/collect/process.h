@@ -20,7 +20,7 @@ using Command = std::vector<std::string>;
 /// Names and values.
 using Environment = std::vector<std::pair<std::string, std::string>>;
 
-class TreeKiller;
+class ProcessPool;
 
 struct ProcessOptions : Limits {
   std::optional<std::string> input;  ///< what each process reads on its standard input; none: /dev/null
@@ -61,9 +61,7 @@ class ProcessCollector {
   std::unique_ptr<OutcomeStream> stream(std::vector<Command> commands, int64_t capacity) const;
 
  private:
-  std::shared_ptr<const ProcessOptions> options_;  // `env` is always set in it
-  std::shared_ptr<TreeKiller> killer_;
-  bool marked_;  // children get a mark in their environment
+  std::shared_ptr<ProcessPool> pool_;  // also held by streams: options, what is kept from call to call
 };
 
 }  // namespace headrace::collect
