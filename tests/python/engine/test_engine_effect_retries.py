@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import headrace as hr
+import scripts
 
 
 class World:
@@ -171,7 +172,8 @@ def test_on_decides_about_time_outs_too(tmp_path: Path) -> None:
 
 
 def test_effects_that_were_not_begun_when_the_run_was_stopped_are_simply_done_later(tmp_path: Path) -> None:
-    import time
+    from headrace._internal.compile import modes_of
+    from headrace.run import start
 
     acted: list[int] = []
     pipe = hr.Pipeline("stopped")
@@ -183,12 +185,15 @@ def test_effects_that_were_not_begun_when_the_run_was_stopped_are_simply_done_la
     @pipe.map(over=numbers, effect=True, workers=1, version=1)
     def act(ctx: Any, n: int) -> int:
         acted.append(n)
-        time.sleep(0.001)
+        while n == 100 and len(acted) == 101 and not ctx.cancelled:
+            pass  # its slice has more units, and all of their intents are recorded
         return n + 1
 
-    stopped = pipe.run(store=tmp_path / "runs.db", max_seconds=0.15)
-    assert stopped.status is hr.Status.CANCELLED
-    assert 0 < len(acted) < 400
+    run = start(pipe, None, tmp_path / "runs.db", modes=modes_of(pipe, None, None, None))
+    scripts.until(lambda: len(acted) == 101)
+    run.cancel()
+    assert run.join().status is hr.Status.CANCELLED
+    assert acted == list(range(101))
     assert pipe.run(store=tmp_path / "runs.db").status is hr.Status.SUCCEEDED
     assert sorted(acted) == list(range(400))
 
