@@ -1,6 +1,9 @@
 #include "headrace/flow/collect_stage.h"
 
+#include <algorithm>
+#include <cctype>
 #include <chrono>
+#include <optional>
 #include <utility>
 
 #include "outcome_value.h"
@@ -18,7 +21,22 @@ std::string word_of(const json& value) {
   throw ConfigurationError("its value has no text for the command: a string or a number is wanted");
 }
 
-/// Fills the places of one word of a command: "{}", and "{name}" where the value has a field of that name.
+bool is_name(const std::string& text) {
+  const auto fits = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; };
+  return !text.empty() && std::all_of(text.begin(), text.end(), fits);
+}
+
+/// What "{name}" stands for; nothing where it means itself. A mapping without that field is an error: a
+/// command must not run with a hole in it.
+std::optional<std::string> meaning(const std::string& name, const json& value) {
+  const json* part = name.empty() ? &value : native::find_field(value, name);
+  if (part != nullptr) return word_of(*part);
+  if (!value.is_object() || !is_name(name)) return std::nullopt;
+  throw ConfigurationError("its value has no field '" + name + "' for the command's '{" + name +
+                           "}' (braces that mean themselves are doubled: '{{" + name + "}}')");
+}
+
+/// Fills the places of one word of a command: "{}" and "{name}"; "{{name}}" is "{name}".
 std::string filled(const std::string& word, const json& value) {
   std::string text;
   std::size_t at = 0;
@@ -26,11 +44,16 @@ std::string filled(const std::string& word, const json& value) {
     const std::size_t open = word.find('{', at);
     const std::size_t close = open == std::string::npos ? open : word.find('}', open);
     if (close == std::string::npos) return text + word.substr(at);
-    const std::string name = word.substr(open + 1, close - open - 1);
-    const json* part = name.empty() ? &value : native::find_field(value, name);
     text += word.substr(at, open - at);
-    text += part ? word_of(*part) : word.substr(open, close - open + 1);
+    const std::string name = word.substr(open + 1, close - open - 1);
+    const std::string place = word.substr(open, close - open + 1);
     at = close + 1;
+    if (name.starts_with('{') && is_name(name.substr(1)) && word.compare(at, 1, "}") == 0) {
+      text += place.substr(1);
+      ++at;
+    } else {
+      text += meaning(name, value).value_or(place);
+    }
   }
 }
 

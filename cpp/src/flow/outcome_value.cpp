@@ -89,6 +89,9 @@ Fault outcome_fault(const Outcome& outcome) {
   fault.message = outcome.message;
   fault.category = category(outcome.error_type);
   fault.retryable = outcome.transient;
+  // What is no address can't be reached at any other time either.
+  if (outcome.error_type == ErrorType::kUnreachable && !outcome.transient)
+    fault.category = Category::kConfiguration;
   fault.interrupted = outcome.error_type == ErrorType::kCancelled;
   return fault;
 }

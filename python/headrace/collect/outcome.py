@@ -9,6 +9,9 @@ from typing import Any
 
 __all__ = ["CommandOutput", "Outcome"]
 
+_LONGEST = 200
+"""Characters of a target that are shown."""
+
 
 @dataclass(frozen=True)
 class CommandOutput:
@@ -60,4 +63,5 @@ class Outcome:
 
 
 def _shown(target: Any) -> str:
-    return " ".join(map(str, target)) if isinstance(target, (list, tuple)) else str(target)
+    text = " ".join(map(str, target)) if isinstance(target, (list, tuple)) else str(target)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

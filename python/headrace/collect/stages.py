@@ -83,7 +83,8 @@ class ProcessStage(_CollectStage):
     """Runs a command for each item: never a shell line.
 
     ``command`` is a list of words, in which ``{}`` stands for the item's value, and ``{name}`` for a field of it:
-    ``ProcessStage(["bgpq4", "-j", "-l", "{}", "{}"])``. Without it the value is the command, a list of strings.
+    ``ProcessStage(["bgpq4", "-j", "-l", "{}", "{}"])``. A mapping without the field is a dead letter; ``{{name}}`` is
+    ``{name}`` itself. Without ``command`` the value is one, a list of strings.
     The other arguments are those of :func:`headrace.collect.processes`; ``name`` is the stage's unless the decorator
     is given one. What identifies the results: command, stdin, working folder, names (not values) in ``env``.
     """

@@ -88,6 +88,13 @@ def http(
     return OutcomeIterator(stream, targets) if iter else in_order(stream, targets)
 
 
+def _rate(rate: float) -> float:
+    value = arguments.number("rate", rate)
+    if value <= 0:
+        raise ConfigurationError("rate must be a number of requests a second above 0, or None for no limit")
+    return value
+
+
 def http_options(
     limits: arguments.Limits,
     method: str,
@@ -104,7 +111,7 @@ def http_options(
         method=arguments.string("method", method),
         headers=_headers(headers),
         body=arguments.octets("body", body),
-        rate=0.0 if rate is None else arguments.number("rate", rate),
+        rate=0.0 if rate is None else _rate(rate),
         burst=arguments.whole("burst", burst),
         max_retry_after=arguments.number("max_retry_after", max_retry_after),
         ca_file=_ca_file(ca_file),

@@ -62,8 +62,15 @@ TEST_F(CollectStageTest, TheValueMayBeTheCommandOrHaveItsFields) {
   EXPECT_EQ(result("1")["stdout"], (Json{{"$bytes", "Mgo="}}));
   std::filesystem::remove_all(folder_);
   std::filesystem::create_directories(folder_);
-  run(pipeline({Json{{"name", "r1"}, {"as", 65001}}}, {}, {"echo", "{name}-{as}", "{other}"}));
+  run(pipeline({Json{{"name", "r1"}, {"as", 65001}}}, {}, {"echo", "{name}-{as}", "{{other}}"}));
   EXPECT_EQ(result("0")["stdout"], (Json{{"$bytes", "cjEtNjUwMDEge290aGVyfQo="}}));
+}
+
+TEST_F(CollectStageTest, ACommandWithAHoleInItDoesNotRun) {
+  const auto runner = run(pipeline({Json{{"as", 1}}, "r1"}, {}, {"echo", "{name}", "{print $1}"}));
+  EXPECT_EQ(letters(*runner), (std::map<std::string, std::string>{{"\"0\"", "ConfigurationError"}}));
+  EXPECT_NE(runner->failures().at(0).fault.message.find("no field 'name'"), std::string::npos);
+  EXPECT_EQ(result("1")["stdout"], (Json{{"$bytes", "e25hbWV9IHtwcmludCAkMX0K"}}));
 }
 
 TEST_F(CollectStageTest, EachKindOfFailureKeepsItsName) {

@@ -186,6 +186,7 @@ def client_resources() -> tuple[int, int]:
         ({"headers": {"A": "x\r\ny"}}, "line break in its value"),
         ({"body": 5}, "body must be bytes or a string, not int"),
         ({"rate": -1}, "rate must be a number of requests a second above 0"),
+        ({"rate": 0}, "rate must be a number of requests a second above 0"),
         ({"burst": 0}, "burst must be at least 1"),
         ({"ca_file": "/no/such/file"}, "ca_file '/no/such/file' is not a file"),
         ({"workers": 0}, "workers must be at least 1"),

@@ -219,6 +219,7 @@ def test_outcomes_show_themselves_shortly():
     assert repr(ok).startswith("<Outcome echo xxx")
     assert "ok, 10001 bytes" in repr(ok)
     assert "exit: exit status 1" in repr(failed)
+    assert len(repr(ok)) < 300
     assert failed._repr_html_().startswith("<pre>&lt;Outcome false")
 
 

@@ -215,6 +215,14 @@ def test_what_runs_no_python_refuses_what_needs_it(tmp_path: Path):
         pipe.validate()
 
 
+def test_what_is_no_address_is_not_called_transient(tmp_path: Path):
+    pipe, items = over({"a": "no such host", "b": "127.0.0.1:9"})
+    pipe.map(hr.collect.SshStage("x", username="x", password="x", known_hosts=tmp_path / "none"), over=items)
+    run = pipe.run(store=tmp_path / "runs.db")
+    kinds = {letter.key: (letter.error_type, str(letter.category)) for letter in run.failures}
+    assert kinds == {"a": ("unreachable", "configuration"), "b": ("unreachable", "transient")}
+
+
 def test_another_command_runs_again_and_a_secret_is_not_kept(tmp_path: Path):
     def run_with(word: str, token: str) -> Any:
         pipe, items = over({"a": "1"})

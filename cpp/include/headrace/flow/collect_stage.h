@@ -40,8 +40,9 @@ class CollectStage final : public Stage {
 /// `host` and perhaps `port`. Throws ConfigurationError, naming the setting.
 std::shared_ptr<CollectStage> ssh_stage(std::string name, std::string identity, collect::SshOptions options,
                                         std::vector<std::string> commands);
-/// Runs `command`, in whose words "{}" stands for the item's value, and "{name}" for a field of it; without a
-/// command, the value is one: a list of strings.
+/// Runs `command`, in whose words "{}" stands for the item's value, and "{name}" for a field of it (a mapping
+/// without it is a ConfigurationError; "{{name}}" is "{name}" itself); without a command, the value is one: a
+/// list of strings.
 std::shared_ptr<CollectStage> process_stage(std::string name, std::string identity,
                                             collect::ProcessOptions options, collect::Command command);
 /// Asks the URL that an item names: a string, or a mapping with `url`.
