@@ -87,8 +87,20 @@ py::array_t<int64_t> offsets(const Chunks& self) {
   return array;
 }
 
+py::tuple as_tuple(const Chunk& self) {
+  return py::make_tuple(self.text, self.start, self.end, self.splits_cluster, self.context, self.metadata);
+}
+
+Chunk from_tuple(const py::tuple& state) {
+  return {state[0], state[1].cast<int64_t>(), state[2].cast<int64_t>(), state[3].cast<bool>(),
+          state[4], state[5].cast<py::dict>()};
+}
+
 py::str chunk_repr(const Chunk& self) {
-  return py::str("Chunk(text={!r}, start={}, end={})").format(self.text, self.start, self.end);
+  const py::object text = py::module_::import("reprlib").attr("repr")(self.text);
+  py::str shown = py::str("Chunk(text={}, start={}, end={}").format(text, self.start, self.end);
+  if (py::len(self.metadata) > 0) shown = py::str("{}, metadata={!r}").format(shown, self.metadata);
+  return py::str("{})").format(shown);
 }
 
 }  // namespace
@@ -107,7 +119,14 @@ void bind_text_chunks(py::module_& m) {
       .def_property_readonly(
           "metadata", [](const Chunk& self) { return self.metadata; },
           "dict: heading_path, and table_header, code, front_matter where they apply (Markdown).")
-      .def("__repr__", &chunk_repr);
+      .def("__repr__", &chunk_repr)
+      .def("__eq__",
+           [](const Chunk& self, const py::object& other) {
+             return py::isinstance<Chunk>(other) && as_tuple(self).equal(as_tuple(other.cast<Chunk>()));
+           })
+      .def("__hash__",
+           [](const Chunk& self) { return py::hash(py::make_tuple(self.text, self.start, self.end)); })
+      .def(py::pickle(&as_tuple, &from_tuple));
   py::class_<Chunks>(m, "Chunks", "The chunks of one text: a sequence of Chunk, made when asked for.")
       .def("__len__", &Chunks::size)
       .def("__iter__",

@@ -20,7 +20,8 @@ enum class Surrogates { kRefuse, kPass };
 /// strings.
 class TextViews {
  public:
-  /// Throws ConfigurationError, naming the text, when one is no string (or holds a surrogate to be refused).
+  /// Throws, naming the text, ConfigurationError when one is no string, and headrace.EmbeddingError when it
+  /// holds a surrogate to be refused.
   explicit TextViews(const py::object& texts, Surrogates surrogates = Surrogates::kRefuse)
       : surrogates_(surrogates) {
     if (PyUnicode_Check(texts.ptr()) || PyBytes_Check(texts.ptr())) {
@@ -56,10 +57,12 @@ class TextViews {
   std::string_view encode(PyObject* item, Py_ssize_t index) {
     PyErr_Clear();
     if (surrogates_ == Surrogates::kRefuse) {
-      throw headrace::ConfigurationError(
-          "text " + std::to_string(index) +
-          " holds a lone surrogate, which is no Unicode text: decode its source with "
-          "errors='replace'");
+      const py::object error = py::module_::import("headrace.errors").attr("EmbeddingError");
+      const std::string message = "text " + std::to_string(index) +
+                                  " holds a lone surrogate, which is no Unicode text: decode its source with "
+                                  "errors='replace'";
+      PyErr_SetObject(error.ptr(), error(message, py::make_tuple(index)).ptr());
+      throw py::error_already_set();
     }
     encoded_.push_back(
         py::reinterpret_steal<py::bytes>(PyUnicode_AsEncodedString(item, "utf-8", "surrogatepass")));

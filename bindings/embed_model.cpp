@@ -101,8 +101,8 @@ CachedRows PythonCache::get(std::span<const std::string> keys) {
   CachedRows found;
   py::list arrays;
   for (const py::handle answer : answers) {
-    const Floats row = answer.is_none() ? Floats() : Floats::ensure(answer);
-    if (!row) throw headrace::ConfigurationError("the cache returned something that is no row of numbers");
+    Floats row = answer.is_none() ? Floats() : Floats::ensure(answer);
+    if (!row) row = Floats();  // whatever it is, it is no row: the model makes a new one
     found.rows.emplace_back(row.data(), static_cast<size_t>(row.ndim() == 1 ? row.size() : 0));
     arrays.append(row);
   }

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 __all__ = ["Pipeline"]
 
 
+def _hint(given: Any) -> str:
+    """What makes a stage of something that is none."""
+    if hasattr(given, "chunk_many"):
+        return ": chunkers become stages by hr.text.ChunkStage(hr.text.RecursiveChunker, size=...)"
+    return ": embedders become stages by hr.embed.EmbedStage(embedder)" if hasattr(given, "embed") else ""
+
+
 class Pipeline:
     """A named DAG of stages. Its decorators add stages; ``run`` executes what is not recorded yet.
 
@@ -89,7 +96,7 @@ class Pipeline:
             function = function.function
         name = policy.pop("name", None) or getattr(function, "__name__", "")
         if not callable(function) and not hasattr(function, "native"):
-            raise WorkflowValidationError(f"{form} '{name}': {function!r} can't be called")
+            raise WorkflowValidationError(f"{form} '{name}': {function!r} can't be called{_hint(function)}")
         if policy.get("retry", ...) is None:
             policy.pop("retry")
         try:

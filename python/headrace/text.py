@@ -12,7 +12,7 @@ Every chunker takes
   package. The special tokens that the model adds are counted, and the file's truncation is ignored, so that no model
   of ``size`` tokens ever truncates a chunk. ``prefix``: text that will be put before each chunk; it is counted too;
 - ``stable``: of the places that are equally good to cut at, the one is taken that the text around it chooses, not the
-  last. A document that changes in one place keeps its other chunks; they are about a third smaller;
+  last. A document that changes in one place keeps its other chunks; they are a sixth to a third smaller;
 
 and raises ConfigurationError where one is wrong. ``chunk(text)`` gives the :class:`Chunks` of one string,
 ``chunk_many(texts, threads=0)`` a list of them, made on several threads (0: all processors) with the GIL released; the
@@ -21,10 +21,13 @@ result does not depend on their number.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import operator
 import os
+import reprlib
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, SupportsIndex, SupportsInt
 
 from headrace import _core
 from headrace._core import UNICODE_VERSION, Chunk, Chunks, sentence_boundaries
@@ -53,14 +56,22 @@ class Tokenizer:
     installed, both are compared when the tokenizer is made, and any difference makes the package be used.
     """
 
-    def __init__(self, core: _core.Tokenizer, reason: str = ""):
+    def __init__(self, core: _core.Tokenizer, reason: str = "", json: str = ""):
+        if not isinstance(core, _core.Tokenizer):
+            raise ConfigurationError("a tokenizer is made by Tokenizer.from_file(path) or Tokenizer.of(object)")
         self._core = core
+        self._json = json
         self.reason = reason
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> Tokenizer:
         """Of a ``tokenizer.json``, or of the folder it lies in."""
         return cls(*_tokenizers.from_file(path))
+
+    @classmethod
+    def from_json(cls, json: str) -> Tokenizer:
+        """Of the text of a ``tokenizer.json``."""
+        return cls(*_tokenizers.from_json(json))
 
     @classmethod
     def of(cls, tokenizer: Any) -> Tokenizer:
@@ -87,7 +98,10 @@ class Tokenizer:
 
     def count(self, texts: Iterable[str], threads: int = 0) -> list[int]:
         """How many tokens the model sees for each text, special tokens included."""
-        return self._core.count(texts, threads)
+        return self._core.count(_texts(texts), _whole("threads", threads))
+
+    def __reduce__(self) -> Any:
+        return Tokenizer.from_json, (self._json,)
 
     def __repr__(self) -> str:
         return f"<Tokenizer: {'native' if self.native else self.reason}>"
@@ -96,11 +110,45 @@ class Tokenizer:
 def _whole(name: str, value: Any) -> int:
     try:
         number = operator.index(value)
+        if isinstance(value, bool):
+            raise TypeError
     except TypeError:
-        raise ConfigurationError(f"{name} must be a whole number, not {value!r}") from None
+        raise ConfigurationError(f"{name} must be a whole number, not {reprlib.repr(value)}") from None
     if not -(2**63) <= number < 2**63:
         raise ConfigurationError(f"{name} must fit into 64 bits, not {number}")
     return number
+
+
+def _texts(texts: Any) -> Any:
+    if isinstance(texts, Iterable):
+        return texts
+    raise ConfigurationError(f"texts must be a list of strings, not {type(texts).__name__}")
+
+
+class _Chunker:
+    """What chunkers show of themselves, and how they get into another process."""
+
+    settings: dict[str, Any]  #: what it was made with, defaults included
+
+    def chunk_many(self, texts: Iterable[str], threads: SupportsInt | SupportsIndex = 0) -> list[Chunks]:
+        """The :class:`Chunks` of each text, made on ``threads`` threads (0: all processors), the GIL released."""
+        number = _whole("threads", threads)
+        if number > 1024:
+            raise ConfigurationError(f"threads must be at most 1024, not {number}")
+        found: list[Chunks] = super().chunk_many(_texts(texts), number)  # type: ignore[misc]
+        return found
+
+    def __reduce__(self) -> Any:
+        return functools.partial(type(self), **self.settings), ()
+
+    def __repr__(self) -> str:
+        defaults = {name: each.default for name, each in inspect.signature(type(self)).parameters.items()}
+        shown = [
+            f"{name}={value!r}"
+            for name, value in self.settings.items()
+            if name in ("size", "overlap", "unit") or value != defaults[name]
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 def _settings(size: Any, overlap: Any, unit: Any, tokenizer: Any, **more: Any) -> _core.ChunkSettings:
@@ -117,13 +165,15 @@ def _checked(
         raise ConfigurationError(f"prefix must be a str, not {prefix!r}")
     core: Any = None if tokenizer is None else Tokenizer.of(tokenizer)._core
     least = None if min_size is None else _whole("min_size", min_size)
+    if least is not None and least < 0:
+        raise ConfigurationError(f"min_size must be between 0 and size, not {least}")
     if not isinstance(stable, bool):
         raise ConfigurationError(f"stable must be True or False, not {stable!r}")
     whole = _whole("size", size), _whole("overlap", overlap)
     return _core.ChunkSettings(*whole, str(unit), core, prefix, least, stable)
 
 
-class RecursiveChunker(_core.RecursiveChunker):
+class RecursiveChunker(_Chunker, _core.RecursiveChunker):
     """Cuts at the end of a paragraph where the limit allows it, else of a line, a sentence, a word, a cluster.
 
     ``min_size``: a chunk at least this long ends at the best break that follows (default: a quarter of ``size``).
@@ -140,11 +190,14 @@ class RecursiveChunker(_core.RecursiveChunker):
         min_size: int | None = None,
         stable: bool = False,
     ):
-        settings = _settings(size, overlap, unit, tokenizer, prefix=prefix, min_size=min_size, stable=stable)
-        super().__init__(settings)
+        super().__init__(_settings(size, overlap, unit, tokenizer, prefix=prefix, min_size=min_size, stable=stable))
+        self.settings = {
+            "size": size, "overlap": overlap, "unit": unit, "tokenizer": tokenizer, "prefix": prefix,
+            "min_size": min_size, "stable": stable,
+        }  # fmt: skip
 
 
-class SentenceChunker(_core.SentenceChunker):
+class SentenceChunker(_Chunker, _core.SentenceChunker):
     """As many whole sentences (UAX #29) in a chunk as the limit allows; a longer one is cut as RecursiveChunker cuts.
 
     ``abbreviations``: no sentence ends after a known Portuguese or English abbreviation or an initial.
@@ -166,9 +219,13 @@ class SentenceChunker(_core.SentenceChunker):
     ):
         settings = _settings(size, overlap, unit, tokenizer, prefix=prefix, stable=stable)
         super().__init__(settings, abbreviations, wrapped)
+        self.settings = {
+            "size": size, "overlap": overlap, "unit": unit, "tokenizer": tokenizer, "prefix": prefix,
+            "abbreviations": abbreviations, "wrapped": wrapped, "stable": stable,
+        }  # fmt: skip
 
 
-class MarkdownChunker(_core.MarkdownChunker):
+class MarkdownChunker(_Chunker, _core.MarkdownChunker):
     """Cuts Markdown along its structure: a heading begins a new chunk, blocks and list items stay whole if they fit.
 
     ``chunk.metadata["heading_path"]`` is the list of headings that a chunk stands under, its own among them; ``"code"``
@@ -194,10 +251,17 @@ class MarkdownChunker(_core.MarkdownChunker):
     ):
         settings = _settings(size, overlap, unit, tokenizer, prefix=prefix, min_size=min_size, stable=stable)
         super().__init__(settings, _whole("min_section", min_section))
+        self.settings = {
+            "size": size, "overlap": overlap, "unit": unit, "tokenizer": tokenizer, "prefix": prefix,
+            "min_size": min_size, "min_section": min_section, "stable": stable,
+        }  # fmt: skip
 
 
-class TokenChunker(_core.TokenChunker):
-    """As many tokens in a chunk as the limit allows: cut where a word of the tokenizer begins, whatever it means."""
+class TokenChunker(_Chunker, _core.TokenChunker):
+    """As many tokens in a chunk as the limit allows: cut where a word of the tokenizer begins, whatever it means.
+
+    With ``unit="chars"`` or ``"bytes"`` the limit is in those, and the cuts are still where a word begins.
+    """
 
     def __init__(
         self,
@@ -210,8 +274,12 @@ class TokenChunker(_core.TokenChunker):
         stable: bool = False,
     ):
         if tokenizer is None:
-            raise ConfigurationError("TokenChunker needs a tokenizer: give tokenizer=")
+            other = "" if isinstance(unit, str) else f" (the third argument is unit, not {reprlib.repr(unit)})"
+            raise ConfigurationError(f"TokenChunker needs a tokenizer: give tokenizer={other}")
         super().__init__(_checked(size, overlap, unit, tokenizer, prefix=prefix, stable=stable))
+        self.settings = {
+            "size": size, "overlap": overlap, "unit": unit, "tokenizer": tokenizer, "prefix": prefix, "stable": stable,
+        }  # fmt: skip
 
 
 class ChunkStage(NativeStage):
@@ -229,7 +297,7 @@ class ChunkStage(NativeStage):
 
     def __init__(self, chunker: Any, *, field: str = "text", name: str = "chunks", **settings: Any) -> None:
         super().__init__(name)
-        if not (isinstance(chunker, type) and issubclass(chunker, _core.Chunker)):
+        if not (isinstance(chunker, type) and issubclass(chunker, _Chunker)):
             raise ConfigurationError(f"chunker must be a class such as hr.text.RecursiveChunker, not {chunker!r}")
         if not isinstance(field, str) or not field:
             raise ConfigurationError(f"field must be a string, not {field!r}")

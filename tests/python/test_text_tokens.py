@@ -223,7 +223,7 @@ def test_a_tokenizer_whose_words_join_over_cuts() -> None:
         ({"tokenizer": NATIVE}, "give unit='tokens'"),
         ({"unit": "tokens", "tokenizer": 42}, "a tokenizer must be .* not int"),
         ({"unit": "tokens", "tokenizer": len}, "a tokenizer must be"),
-        ({"unit": "tokens", "tokenizer": "/no/such/file"}, "can't read the tokenizer /no/such/file"),
+        ({"unit": "tokens", "tokenizer": "/no/such/file"}, "there is no tokenizer at /no/such/file"),
         ({"unit": "tokens", "tokenizer": NATIVE, "size": 2}, "size must be more than 2 tokens, not 2"),
         (
             {"unit": "tokens", "tokenizer": NATIVE, "size": 10, "overlap": 8},

@@ -33,20 +33,36 @@ def fingerprint(tokenizer: _core.Tokenizer) -> list[Any]:
     return [tokenizer.special_tokens, *(tokenizer.encode(probe)[0].tolist() for probe in _PROBES)]
 
 
-def from_file(path: str | os.PathLike[str]) -> tuple[_core.Tokenizer, str]:
-    """The tokenizer of a tokenizer.json (or of the folder it lies in), and why it is not native (else empty)."""
-    file = Path(path)
+def from_file(path: str | os.PathLike[str]) -> tuple[_core.Tokenizer, str, str]:
+    """The tokenizer of a tokenizer.json (or of the folder it lies in), why it is not native (else empty), the text."""
+    try:
+        file = Path(path)
+    except TypeError:
+        kind = type(path).__name__
+        raise ConfigurationError(f"a tokenizer's path must be a str or a Path, not {kind}") from None
     if file.is_dir():
         file /= "tokenizer.json"
     try:
         json = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"there is no tokenizer at {file}: give the path of a tokenizer.json or of its folder, not a model's name"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"can't read the tokenizer {file}: {error}") from None
-    return from_json(json)
+    try:
+        return from_json(json)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{file}: {error}") from None
 
 
-def from_json(json: str) -> tuple[_core.Tokenizer, str]:
+def from_json(json: str) -> tuple[_core.Tokenizer, str, str]:
     """The same for the text of such a file."""
+    return *core_of(json), json
+
+
+def core_of(json: str) -> tuple[_core.Tokenizer, str]:
+    """The tokenizer, and why it is not native (else empty)."""
     package = package_of(json)
     try:
         native = _core.native_tokenizer(json)
@@ -60,7 +76,7 @@ def from_json(json: str) -> tuple[_core.Tokenizer, str]:
     return _from_package(package), difference
 
 
-def from_object(tokenizer: Any) -> tuple[_core.Tokenizer, str]:
+def from_object(tokenizer: Any) -> tuple[_core.Tokenizer, str, str]:
     """The same for a tokenizers.Tokenizer, or for what holds one (a fast tokenizer of transformers)."""
     inner = getattr(tokenizer, "backend_tokenizer", tokenizer)
     if not callable(getattr(inner, "to_str", None)):

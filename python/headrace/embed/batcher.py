@@ -155,13 +155,18 @@ def settings_of(
     dim: int | None,
 ) -> dict[str, Any]:
     """The arguments of a :class:`Batcher`, checked, as the core takes them. Raises ConfigurationError."""
+    if isinstance(embed, (type, Batcher)):
+        what = embed.__name__ if isinstance(embed, type) else "a Batcher"
+        raise ConfigurationError(f"embed must be an embedder or a function, not {what} itself")
     model = embed.embed if hasattr(embed, "embed") else embed
     if not callable(model):
         raise ConfigurationError(f"embed must be an embedder or a function, not {type(embed).__name__}")
     if count_tokens is not None and not callable(count_tokens):
         raise ConfigurationError("count_tokens must be a function from a list of strings to a list of numbers")
-    if max_tokens is not None and max_tokens < 1:
-        raise ConfigurationError(f"max_tokens must be at least 1, or None to find the best: {max_tokens}")
+    budget = 1 if max_tokens is None else max_tokens
+    for name, number in (("max_tokens", budget), ("max_batch", max_batch), ("window", window)):
+        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+            raise ConfigurationError(f"{name} must be a whole number, at least 1, not {number!r}")
     own_counts = count_tokens is None and hasattr(embed, "count_tokens")
     return {
         "embed": model,

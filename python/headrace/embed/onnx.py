@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from headrace.embed.tokenizer import Tokenizer, refuse_too_long
+from headrace.embed.tokenizer import Tokenizer, listed, refuse_too_long
 from headrace.embed.vectors import l2_normalise, mean_pool
 from headrace.errors import ConfigurationError
 
@@ -63,6 +63,8 @@ class OnnxEmbedder:
         workers: int = 0,
         providers: Sequence[str] = ("CPUExecutionProvider",),
     ) -> None:
+        if not isinstance(prefix, str):
+            raise ConfigurationError(f"prefix must be a string, not {prefix!r}")
         self.folder = Path(folder)
         path = _model_file(self.folder, file)
         self.tokenizer = Tokenizer(self.folder / "tokenizer.json")
@@ -81,14 +83,15 @@ class OnnxEmbedder:
         self.prefix = prefix
         self.workers = workers or os.cpu_count() or 1
         self.max_tokens = max_tokens if max_tokens is not None else _folder_limit(self.folder)
-        if self.max_tokens < 1:
-            raise ConfigurationError(f"max_tokens must be at least 1, not {self.max_tokens}")
+        most = _positions(self.folder) or self.max_tokens
+        if not 1 <= self.max_tokens <= most:
+            raise ConfigurationError(f"max_tokens must be between 1 and the model's {most}, not {self.max_tokens}")
         self.model_id = self._name(path)
         self.dim = int(self.embed(["a"]).shape[1])
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special tokens and prefix included."""
-        return self.tokenizer.count([self.prefix + text for text in texts])
+        return self.tokenizer.count([self.prefix + text for text in listed(texts)])
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """One row for each text, in one batch: float32 (n, dim).
@@ -96,9 +99,10 @@ class OnnxEmbedder:
         Raises:
             EmbeddingError: A text has more than ``max_tokens`` tokens (``indices``).
         """
-        if not texts:
+        given = listed(texts)
+        if not given:
             return np.zeros((0, self.dim), np.float32)
-        ids = self.tokenizer.encode([self.prefix + text for text in texts])
+        ids = self.tokenizer.encode([self.prefix + text for text in given])
         refuse_too_long([len(text_ids) for text_ids in ids], self.max_tokens)
         longest = max(map(len, ids))
         tokens = np.full((len(ids), longest), self._pad, np.int64)
@@ -168,8 +172,10 @@ def quantise_onnx(folder: str | os.PathLike[str], target: str | os.PathLike[str]
 
 
 def _model_file(folder: Path, file: str | None) -> Path:
+    if folder.is_file():
+        raise ConfigurationError(f"{folder} is a file: give the folder that it is in")
     if not folder.is_dir():
-        raise ConfigurationError(f"there is no folder {folder}")
+        raise ConfigurationError(f"there is no folder {folder}: give a model's folder, not its name")
     names = [file] if file else ["model.onnx", "onnx/model.onnx"]
     for name in names:
         if (folder / name).is_file():
@@ -182,13 +188,16 @@ def _session(path: Path, threads: int, providers: Sequence[str]) -> Any:
         import onnxruntime
     except ImportError as error:
         raise ConfigurationError("OnnxEmbedder needs the package onnxruntime: pip install 'headrace[onnx]'") from error
+    wanted, known = list(providers), onnxruntime.get_available_providers()
+    if isinstance(providers, str) or not set(wanted) <= set(known):
+        raise ConfigurationError(f"providers must be a list of what is here ({', '.join(known)}), not {providers!r}")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # made for fixed shapes: it would keep one plan for each shape it ever saw
     options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=list(providers))
+        return onnxruntime.InferenceSession(str(path), options, providers=wanted)
     except Exception as error:
         raise ConfigurationError(f"onnxruntime can't load {path}: {str(error).splitlines()[0]}") from error
 
@@ -213,15 +222,20 @@ def _read(path: Path) -> Any:
         raise ConfigurationError(f"{path} is not JSON: {error}") from error
 
 
-def _folder_limit(folder: Path) -> int:
+def _positions(folder: Path) -> int:
+    """Tokens for which the model has positions; 0: it doesn't say, or has none."""
     config = _read(folder / "config.json")
-    positions = config.get("max_position_embeddings")
-    if positions and config.get("model_type") in ("roberta", "xlm-roberta", "camembert", "mpnet"):
-        positions -= 2  # their positions start after the padding id
+    positions = int(config.get("max_position_embeddings") or 0)
+    if positions > 2 and config.get("model_type") in ("roberta", "xlm-roberta", "camembert", "mpnet"):
+        positions -= 2  # theirs start after the padding id
+    return positions
+
+
+def _folder_limit(folder: Path) -> int:
     limits = [
         _read(folder / "sentence_bert_config.json").get("max_seq_length"),
         _read(folder / "tokenizer_config.json").get("model_max_length"),
-        positions,
+        _positions(folder),
     ]
     known = [int(limit) for limit in limits if limit and limit < 1e9]
     if not known:

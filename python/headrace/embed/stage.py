@@ -71,6 +71,11 @@ class EmbedStage(NativeStage):
             self._settings = settings_of(
                 embed, max_tokens, max_batch, count_tokens, window, workers=workers, model_id=model_id, dim=dim
             )
+        if isinstance(cache, str) and cache != "store":
+            raise ConfigurationError(
+                f"cache must be 'store' (the run's own), None, or a cache, not {cache!r}: another store is "
+                "hr.open_store(path)"
+            )
         if not isinstance(field, str) or not field:
             raise ConfigurationError(f"field must be a string, not {field!r}")
         self._field = field

@@ -12,7 +12,7 @@ from typing import Any
 from headrace._internal import tokenizers
 from headrace.errors import ConfigurationError, EmbeddingError
 
-__all__ = ["Tokenizer", "refuse_too_long"]
+__all__ = ["Tokenizer", "listed", "refuse_too_long"]
 
 _KEPT_TOKENS = 1_000_000  # ids kept between counting and embedding
 
@@ -25,12 +25,12 @@ class Tokenizer:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        file = Path(path)
+        self.path = file = Path(path)
         if not file.is_file():
             raise ConfigurationError(f"there is no tokenizer at {file}")
         try:
             text = file.read_text(encoding="utf-8")
-            self._core, self.reason = tokenizers.from_json(text)
+            self._core, self.reason = tokenizers.core_of(text)
         except (ConfigurationError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"{file} is not a tokenizer that can be used here: {error}") from error
         self._package = _Package(text) if self.reason else None
@@ -44,6 +44,9 @@ class Tokenizer:
     def count(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special tokens included."""
         return self._core.count(texts, 1) if self._package is None else self._package.count(texts)
+
+    def __repr__(self) -> str:
+        return f"<Tokenizer {str(self.path)!r}: {'native' if self.native else self.reason}>"
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """The token ids of each text, special tokens included."""
@@ -118,6 +121,17 @@ def _refuse_surrogates(texts: Sequence[str]) -> None:
             text.isascii() or text.encode()
         except UnicodeEncodeError:
             raise EmbeddingError(f"text {index} holds lone surrogates, which are no text", [index]) from None
+
+
+def listed(texts: Sequence[str]) -> list[str]:
+    """The texts as a list. Raises ConfigurationError where one is none, or a single string was given."""
+    if isinstance(texts, (str, bytes)):
+        raise ConfigurationError("texts must be a list of strings, not a single one: write [text]")
+    found = list(texts)
+    for index, text in enumerate(found):
+        if not isinstance(text, str):
+            raise ConfigurationError(f"text {index} is not a string but a {type(text).__name__}")
+    return found
 
 
 def refuse_too_long(counts: Sequence[int], limit: int | None) -> None:

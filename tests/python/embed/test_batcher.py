@@ -291,9 +291,10 @@ def test_rows_of_a_cache_that_do_not_fit_are_not_used():
         cache_key("m", "a"): [1.0, float("nan"), 1.0],
         cache_key("m", "bb"): [1.0, 2.0],
         cache_key("m", "c"): [[1.0]],
+        cache_key("m", "dd"): "junk",
     }
-    rows = Batcher(digest, 512, cache=cache, model_id="m", dim=3).embed(["a", "bb", "c"])
-    assert np.array_equal(rows, digest(["a", "bb", "c"]).astype(np.float32))
+    rows = Batcher(digest, 512, cache=cache, model_id="m", dim=3).embed(["a", "bb", "c", "dd"])
+    assert np.array_equal(rows, digest(["a", "bb", "c", "dd"]).astype(np.float32))
 
 
 def test_a_broken_cache_stops():
@@ -305,8 +306,6 @@ def test_a_broken_cache_stops():
 
     with pytest.raises(OSError, match="disk gone"):
         Batcher(digest, 512, cache=Broken(), model_id="m", on_error="nan").embed(["a"])
-    with pytest.raises(ConfigurationError, match="no row"):
-        Batcher(digest, 512, cache={cache_key("m", "a"): "text"}, model_id="m").embed(["a"])
 
 
 def test_an_embedder_brings_its_own_settings():
@@ -399,3 +398,18 @@ def test_a_hundred_thousand_rows_come_without_a_copy():
         [str(i) for i in range(100_000)]
     )
     assert rows.shape == (100_000, 384) and type(rows.base).__name__ == "PyCapsule" and rows.flags.writeable
+
+
+def test_a_lone_surrogate_is_its_own_texts_failure():
+    cache = {}
+    rows = Batcher(HashedEmbedder(64), cache=cache, on_error="nan").embed(["good", "bad \ud800", "fine"])
+    assert np.isnan(rows[:, 0]).tolist() == [False, True, False] and len(cache) == 2
+    with pytest.raises(EmbeddingError, match="text 1 holds a lone surrogate") as raised:
+        HashedEmbedder(64).embed(["good", "bad \ud800"])
+    assert raised.value.indices == (1,)
+
+
+def test_what_is_no_embedder():
+    for wrong in (HashedEmbedder, Batcher(digest, 512)):
+        with pytest.raises(ConfigurationError, match=r"not .* itself"):
+            Batcher(wrong)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.embed import BM25
-from headrace.errors import CheckpointCorruptionError, ConfigurationError
+from headrace.errors import CheckpointCorruptionError, ConfigurationError, EmbeddingError
 
 CORPUS = [
     "the cat sat on the mat with the other cat",
@@ -103,6 +103,8 @@ def test_bad_settings(arguments):
 
 def test_bad_texts():
     for call in (BM25().fit, BM25().embed_documents, BM25().embed_queries):
-        for texts in ("text", ["fine", 3], ["lone \udfff"]):
+        for texts in ("text", ["fine", 3]):
             with pytest.raises(ConfigurationError):
                 call(texts)
+        with pytest.raises(EmbeddingError, match="text 0 holds a lone surrogate"):
+            call(["lone \udfff"])

@@ -266,7 +266,7 @@ def test_another_model_runs_again_and_the_same_does_not(tmp_path: Path):
     assert run_with(other).executed == 2
 
 
-def test_wrong_settings_are_named(tmp_path: Path):
+def test_wrong_settings_are_named():
     with pytest.raises(ConfigurationError, match="embedder or a function"):
         EmbedStage(7)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="settings of a batcher are its own"):
@@ -275,10 +275,12 @@ def test_wrong_settings_are_named(tmp_path: Path):
         EmbedStage(Model(), field="")
     with pytest.raises(ConfigurationError, match="cache must be"):
         EmbedStage(Model(), cache=7)  # type: ignore[arg-type]
-    pipe, chunks = documents({"a": "one"})
-    pipe.map(EmbedStage(Model(), max_batch=0), over=chunks)
     with pytest.raises(ConfigurationError, match="max_batch"):
-        pipe.run(store=tmp_path / "runs.db")
+        EmbedStage(Model(), max_batch=0)
+    with pytest.raises(ConfigurationError, match="window must be a whole number"):
+        EmbedStage(Model(), window="many")  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match=r"'stor'.*another store is hr\.open_store"):
+        EmbedStage(Model(), cache="stor")  # type: ignore[arg-type]
 
 
 def test_odd_values_are_dead_letters(tmp_path: Path):

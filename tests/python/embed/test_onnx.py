@@ -231,3 +231,28 @@ def test_importing_embed_needs_no_optional_package():
     heavy = ["onnxruntime", "tokenizers", "torch", "sentence_transformers", "onnx"]
     code = f"import sys, json, headrace.embed; print(json.dumps([p for p in {heavy} if p in sys.modules]))"
     assert json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"max_tokens": 10_000}, "max_tokens must be between 1 and the model's"),
+        ({"providers": "CPUExecutionProvider"}, "providers must be a list of what is here"),
+        ({"providers": ["NoSuchProvider"]}, "providers must be a list of what is here"),
+        ({"prefix": 5}, "prefix must be a string"),
+    ],
+)
+def test_settings_that_the_model_cannot_have(folder, settings, message):
+    with pytest.raises(ConfigurationError, match=message):
+        OnnxEmbedder(folder, **settings)
+
+
+def test_what_is_no_list_of_texts(folder, embedder):
+    for call in (embedder.embed, embedder.count_tokens):
+        with pytest.raises(ConfigurationError, match=r"write \[text\]"):
+            call("hello")
+        with pytest.raises(ConfigurationError, match="text 1 is not a string but a NoneType"):
+            call(["hello", None])
+    assert np.array_equal(embedder.embed(np.array(["a dog", "the cat"])), embedder.embed(["a dog", "the cat"]))
+    with pytest.raises(ConfigurationError, match="is a file: give the folder"):
+        OnnxEmbedder(folder / "model.onnx")
