@@ -180,22 +180,22 @@ def test_effects_that_were_not_begun_when_the_run_was_stopped_are_simply_done_la
 
     @pipe.step
     def numbers(ctx: Any) -> list[int]:
-        return list(range(400))
+        return list(range(5000))  # so many that some go in slices of several
 
     @pipe.map(over=numbers, effect=True, workers=1, version=1)
     def act(ctx: Any, n: int) -> int:
         acted.append(n)
-        while n == 100 and len(acted) == 101 and not ctx.cancelled:
+        while n == 4000 and len(acted) == 4001 and not ctx.cancelled:
             pass  # its slice has more units, and all of their intents are recorded
         return n + 1
 
     run = start(pipe, None, tmp_path / "runs.db", modes=modes_of(pipe, None, None, None))
-    scripts.until(lambda: len(acted) == 101)
+    scripts.until(lambda: len(acted) == 4001)
     run.cancel()
     assert run.join().status is hr.Status.CANCELLED
-    assert acted == list(range(101))
+    assert acted == list(range(4001))
     assert pipe.run(store=tmp_path / "runs.db").status is hr.Status.SUCCEEDED
-    assert sorted(acted) == list(range(400))
+    assert acted == list(range(5000))
 
 
 def test_a_flat_map_that_is_an_effect_can_be_settled(tmp_path: Path) -> None:
