@@ -205,7 +205,12 @@ KnownHosts::Verdict KnownHosts::add(const std::string& host, int port, const std
   if (!fd || ::flock(fd.get(), LOCK_EX) != 0) throw file_error("cannot write to", path_);
   struct stat status{};
   if (::fstat(fd.get(), &status) != 0) throw file_error("cannot read", path_);
-  if (status.st_size != size_) read(read_all(path_));  // somebody else has added to it
+  if (status.st_size != size_) {  // somebody else has added to it
+    std::string content(static_cast<size_t>(status.st_size), '\0');
+    if (::pread(fd.get(), content.data(), content.size(), 0) != status.st_size)
+      throw file_error("cannot read", path_);
+    read(content);
+  }
   if (const Verdict known = verdict(host, port, key); known != Verdict::kUnknown) return known;
   std::string text = line.names + " " + line.type + " " + line.key + "\n";
   char last = '\n';

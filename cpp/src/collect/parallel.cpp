@@ -81,15 +81,7 @@ class Crew {
   }
 
   void run() {
-    std::vector<std::thread> helpers;
-    try {
-      const BlockSignals blocked;
-      for (size_t number = 1; number < places_.size(); ++number) {
-        helpers.emplace_back([this, number] { work(number); });
-      }
-    } catch (const std::system_error&) {
-      // The system has no thread left: those that are there do all the work.
-    }
+    std::vector<std::thread> helpers = start_helpers();
     work(0);
     for (std::thread& helper : helpers) helper.join();
     for (const auto& error : errors_) {
@@ -98,6 +90,20 @@ class Crew {
   }
 
  private:
+  /// Fewer than wanted where the system has no thread left: those that are there do all the work.
+  std::vector<std::thread> start_helpers() {
+    std::vector<std::thread> helpers;
+    const BlockSignals blocked;
+    try {
+      for (size_t number = 1; number < places_.size(); ++number) {
+        helpers.emplace_back([this, number] { work(number); });
+      }
+    } catch (const std::system_error&) {
+      return helpers;
+    }
+    return helpers;
+  }
+
   void work(size_t number) {
     try {
       Dispatcher(*workloads_[number], targets_, limits_[number], *places_[number], cancel_).run();
