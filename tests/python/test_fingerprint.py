@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from headrace._internal.fingerprint import code_fingerprint
+from headrace._internal.state import find_state
 
 HEADER = """
 import collections, contextlib, dataclasses, decimal, enum, functools, heapq, json, math, pathlib, re, threading, typing
@@ -445,3 +446,11 @@ def test_a_token_stands_for_an_object():
 
     assert code_fingerprint(make(Handle("a"))) == code_fingerprint(make(Handle("a")))
     assert code_fingerprint(make(Handle("a"))) != code_fingerprint(make(Handle("b")))
+
+
+def test_nobody_looks_inside_an_object_with_a_token():
+    inside = [object() for _ in range(3)]
+    handle = types.SimpleNamespace(__headrace_fingerprint__="a", devices=inside)
+    kept = find_state([lambda: handle]).kept
+    assert handle in kept
+    assert not any(entry is value for entry in kept for value in (inside, *inside))

@@ -33,6 +33,7 @@ from headrace._internal.introspect import (
     is_builtin,
     is_installed_file,
     is_installed_module,
+    own_fingerprint,
     package_version,
     resolve,
     unwrap,
@@ -130,8 +131,7 @@ class _Walker:
     def _object(self, value: Any) -> bytes:
         if id(value) in self.state.objects:
             return _join("state", _type_name(type(value)))
-        token = getattr(type(value), "__headrace_fingerprint__", None) or vars_of(value).get("__headrace_fingerprint__")
-        if isinstance(token, str):
+        if (token := own_fingerprint(value)) is not None:
             return _join("token", _text(token))
         for kinds, method in _METHODS:
             if isinstance(value, kinds):

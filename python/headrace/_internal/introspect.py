@@ -8,7 +8,7 @@ import sys
 import sysconfig
 import types
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from headrace._internal.bytecode import Ref, Uses, trace
@@ -20,6 +20,7 @@ __all__ = [
     "data_fields",
     "is_installed_file",
     "is_installed_module",
+    "own_fingerprint",
     "package_version",
     "reachable",
     "resolve",
@@ -254,8 +255,17 @@ def _function_children(function: types.FunctionType) -> Iterator[Any]:
                 yield value
 
 
-def reachable(*roots: Any, limit: int = 100_000) -> Iterator[Any]:
-    """Yield every object that ``roots`` reach through :func:`children`, each once, at most ``limit``."""
+def own_fingerprint(value: Any) -> str | None:
+    """What an object says that it is, where its class or itself says so: nobody looks inside for it."""
+    token = getattr(type(value), "__headrace_fingerprint__", None) or vars_of(value).get("__headrace_fingerprint__")
+    return token if isinstance(token, str) else None
+
+
+def reachable(*roots: Any, limit: int = 100_000, enter: Callable[[Any], bool] = lambda value: True) -> Iterator[Any]:
+    """Yield every object that ``roots`` reach through :func:`children`, each once, at most ``limit``.
+
+    Where ``enter`` says no, the object itself is yielded, but nothing that is inside.
+    """
     seen: dict[int, Any] = {}
     queue = deque(roots)
     while queue and len(seen) < limit:
@@ -265,6 +275,7 @@ def reachable(*roots: Any, limit: int = 100_000) -> Iterator[Any]:
         seen[id(value)] = value
         yield value
         try:
-            queue.extend(children(value))
+            if enter(value):
+                queue.extend(children(value))
         except Exception:  # noqa: S112 - somebody's __iter__ or property may do anything
             continue

@@ -17,6 +17,7 @@ from headrace._internal.introspect import (
     arguments,
     is_installed_file,
     is_installed_module,
+    own_fingerprint,
     reachable,
     resolve,
     unwrap,
@@ -49,7 +50,7 @@ def find_state(roots: Iterable[Any]) -> State:
     """Return what the functions that ``roots`` reach change."""
     state = State()
     functions: list[types.FunctionType] = []
-    for value in reachable(*roots):
+    for value in reachable(*roots, enter=lambda value: own_fingerprint(value) is None):
         state.kept.append(value)
         if isinstance(value, types.FunctionType) and not is_installed_file(value.__code__.co_filename):
             functions.append(value)

@@ -45,6 +45,8 @@ def parse_as_number(text: str | int) -> int:
     if isinstance(text, bool) or not isinstance(text, (str, int)):
         raise ValueError(f"{text!r} is not an AS number")
     word = str(text).strip()
+    if word.isascii() and word.isdigit() and len(word) <= 10 and int(word) <= MAX_AS_NUMBER:
+        return int(word)
     if dotted := _ASDOT.fullmatch(word):
         high, low = int(dotted[1]), int(dotted[2])
         if max(high, low) <= 0xFFFF:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -55,7 +54,7 @@ def _collection(context: PipelineContext, run: hr.Run, job: BgpJob) -> PipelineC
         if entry is not None:
             text, seconds = entry["bgp_data"], entry["seconds"]
             results.append(DeviceCollectionResult(device, True, text, seconds=seconds, attempts=entry["attempts"]))
-            profiles.append(dataclasses.replace(device.to_router_profile(), bgp_config=text))
+            profiles.append(device.to_router_profile(text))
             continue
         failure = failed.get(device.hostname)
         message = failure.message if failure else "it was not collected: the run was stopped"
@@ -77,7 +76,7 @@ def _discovery(context: PipelineContext, run: hr.Run, job: BgpJob) -> PipelineCo
         return context.but(
             current_stage="discovery_skipped", warnings=["Discovery skipped - no successful collections"]
         )
-    found: Mapping[str, Any] = run.results("discovery") or {}
+    found = job.discovered(lambda: run.results("discovery") or {})
     failed = _failures(run, "discovery")
     profiles, warnings, bad = [], [], []
     for profile in context.router_profiles:
@@ -88,8 +87,8 @@ def _discovery(context: PipelineContext, run: hr.Run, job: BgpJob) -> PipelineCo
             profiles.append(profile)
             bad.append(profile.hostname)
             continue
-        warnings += [f"{profile.hostname}: {text}" for text in entry["warnings"]]
-        profiles.append(dataclasses.replace(job.profile(profile.hostname, entry), bgp_config=profile.bgp_config))
+        warnings += [f"{profile.hostname}: {text}" for text in entry.warnings]
+        profiles.append(entry.profile(job.by_name[profile.hostname], profile.bgp_config))
     folded = context.but(
         router_profiles=tuple(profiles), current_stage="discovery_complete", warnings=warnings, failed_devices=bad
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -77,7 +76,7 @@ class BgpJob:
         self.clock = StageClock()
         self.applier = PolicyApplier(self.config, self.records, self.approvals, self.trail, self.halt)
         self.by_name = {device.hostname: device for device in self.devices}
-        self._profiles: dict[str, RouterProfile] = {}
+        self._discovered: dict[str, DiscoveryResult] = {}
         self._policies: dict[int, PolicyResult] | None = None
         self._asked = set(self.asked)
         self._lock = threading.Lock()
@@ -95,21 +94,24 @@ class BgpJob:
         return {"bgp_data": redact_secrets(text), "seconds": outcome.seconds, "attempts": outcome.attempts}
 
     def discover(self, hostname: str, bgp_data: str) -> dict[str, Any]:
-        """Return what a configuration says, as the journal has it; the profile stays at hand for ``profile``."""
-        profile = dataclasses.replace(self.by_name[hostname].to_router_profile(), bgp_config=bgp_data)
-        found = RouterInspector().inspect_router(profile)
-        self._profiles[hostname] = found.profile(self.by_name[hostname])
+        """Return what a configuration says, as the journal has it; it stays at hand for ``discovered``, too."""
+        device = self.by_name[hostname]
+        found = RouterInspector().inspect_router(RouterProfile(hostname, device.address, device.platform, bgp_data))
+        self._discovered[hostname] = found
         self.progress.device_done("discovery")
         return found.to_dict()
 
-    def profile(self, hostname: str, entry: Mapping[str, Any]) -> RouterProfile:
-        """Return the profile of a router of which ``discover`` returned ``entry``, here or in an earlier process."""
-        known = self._profiles.get(hostname)
-        return DiscoveryResult.from_dict(entry).profile(self.by_name[hostname]) if known is None else known
+    def discovered(self, recorded: Callable[[], Mapping[str, Any]]) -> dict[str, DiscoveryResult]:
+        """Return what ``discover`` found on each router, by host name; of earlier processes, what is ``recorded``."""
+        known = dict(self._discovered)
+        if len(known) < len(self.devices):
+            known = {name: known.get(name) or DiscoveryResult.from_dict(entry) for name, entry in recorded().items()}
+        return dict(sorted(known.items()))
 
-    def write_mappings(self, profiles: Sequence[RouterProfile]) -> str:
+    def write_mappings(self, found: Mapping[str, DiscoveryResult]) -> str:
         """Write which router talks to which AS as YAML, what it replaces into the history; return the path."""
         generator = YAMLGenerator(self.output_dir)
+        profiles = [result.profile(self.by_name[hostname]) for hostname, result in found.items()]
         return str(generator.save_with_history(generator.generate_mappings(profiles)))
 
     def eligible(self, numbers: Iterable[int]) -> list[int]:

@@ -86,7 +86,7 @@ def _lines(mapping: Mapping[Any, Any], indent: str) -> Iterator[str]:
             yield from _lines(value, indent + "  ")
         elif isinstance(value, list):
             yield f"{indent}{_scalar(key)}:\n" if value else f"{indent}{_scalar(key)}: []\n"
-            yield from [f"{indent}- {_scalar(entry)}\n" for entry in value]
+            yield "".join([f"{indent}- {entry if type(entry) is int else _scalar(entry)}\n" for entry in value])
         else:
             yield f"{indent}{_scalar(key)}: {_scalar(value)}\n"
 

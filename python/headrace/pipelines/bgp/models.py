@@ -78,9 +78,9 @@ class DeviceInfo:
             if not 0 < getattr(self, name) < 65536:
                 raise ConfigurationError(f"device {self.hostname}: {name} {getattr(self, name)} is not 1 to 65535")
 
-    def to_router_profile(self) -> RouterProfile:
+    def to_router_profile(self, bgp_config: str = "") -> RouterProfile:
         """Return the profile that discovery starts from."""
-        return RouterProfile(hostname=self.hostname, address=self.address, platform=self.platform, device=self)
+        return RouterProfile(self.hostname, self.address, self.platform, bgp_config, device=self)
 
 
 @dataclass(frozen=True)
@@ -161,18 +161,12 @@ class DiscoveryResult:
     def __post_init__(self) -> None:
         _freeze(self)
 
-    def profile(self, device: DeviceInfo) -> RouterProfile:
-        """Return the profile of the router that said so; without its configuration."""
+    def profile(self, device: DeviceInfo, bgp_config: str = "") -> RouterProfile:
+        """Return the profile of the router that said so."""
         return RouterProfile(
-            device.hostname,
-            device.address,
-            device.platform,
-            "",
-            self.as_numbers,
-            self.bgp_groups,
-            self.local_as,
-            device,
-        )
+            device.hostname, device.address, device.platform, bgp_config, self.as_numbers, self.bgp_groups,
+            self.local_as, device,
+        )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""

@@ -57,8 +57,8 @@ def _collection(pipe: hr.Pipeline, job: BgpJob) -> None:
     def processing(ctx: hr.Context) -> dict[str, Any]:
         job.progress.update_stage("processing")
         with job.clock.unit("processing"):
-            found = ctx.results("discovery")
-            routers = {hostname: list(found[hostname]["as_numbers"]) for hostname in sorted(found)}
+            found = job.discovered(lambda: ctx.results("discovery"))
+            routers = {hostname: list(result.as_numbers) for hostname, result in found.items()}
             numbers = sorted({number for known in routers.values() for number in known})
             kinds = {str(number): str(classify(number)) for number in numbers}
         eligible = job.eligible(numbers)
@@ -66,8 +66,7 @@ def _collection(pipe: hr.Pipeline, job: BgpJob) -> None:
         return {"routers": routers, "kinds": kinds, "eligible": eligible, "execution": ctx.params["execution_id"]}
 
     def mappings(ctx: hr.Context) -> str:
-        found = ctx.results("discovery")
-        return job.write_mappings([job.profile(hostname, found[hostname]) for hostname in sorted(found)])
+        return job.write_mappings(job.discovered(lambda: ctx.results("discovery")))
 
     pipe.step(devices)
     pipe.map(collection, over="devices", workers=job.config.parallel_workers)

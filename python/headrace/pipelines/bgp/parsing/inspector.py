@@ -12,16 +12,20 @@ from headrace.pipelines.bgp.parsing.junos_text import curly_paths, set_paths
 __all__ = ["RouterInspector", "detect_format", "redact_secrets"]
 
 _REFUSALS = ("error:", "syntax error", "unknown command", "% Unknown", "% Ambiguous", "% Command incomplete")
+_BINARY = bytes((*range(0x00, 0x09), *range(0x0E, 0x20), 0x7F))
+_SECRET_WORDS = ("authentication-key", "secret", "password", "pre-shared-key", "key-string")
 _SECRETS = re.compile(
-    r"""(?P<key>\b(?:authentication-key|secret|password|pre-shared-key|key-string)\b\s+
+    rf"""(?P<key>\b(?:{"|".join(_SECRET_WORDS)})\b\s+
          (?:(?:ascii-text|hexadecimal|encrypted|\d)\s+)?)
-        (?P<value>"(?:[^"\\]|\\.)*"|[^\s;{}]+)""",
+        (?P<value>"(?:[^"\\]|\\.)*"|[^\s;{{}}]+)""",
     re.VERBOSE,
 )
 
 
 def redact_secrets(text: str) -> str:
     """Return ``text`` with the values of passwords and keys replaced, its structure kept."""
+    if not any(word in text for word in _SECRET_WORDS):
+        return text
     return _SECRETS.sub(lambda match: f"{match['key']}REDACTED", text)
 
 
@@ -32,11 +36,13 @@ def detect_format(text: str) -> str:
     """
     if not text.strip():
         raise IncompleteConfigurationError("the router sent an empty configuration")
-    if re.search(r"[\x00-\x08\x0e-\x1f\x7f\ufffd]", text):
+    raw = text.encode("utf-8", "replace")
+    if "\ufffd" in text or len(raw.translate(None, _BINARY)) < len(raw):
         raise IncompleteConfigurationError("the router sent binary data, not a configuration")
-    for line in text.splitlines():
-        if line.strip().startswith(_REFUSALS):
-            raise IncompleteConfigurationError(f"the router refused the command: {line.strip()[:120]}")
+    if any(word in text for word in _REFUSALS):
+        for line in map(str.strip, text.splitlines()):
+            if line.startswith(_REFUSALS):
+                raise IncompleteConfigurationError(f"the router refused the command: {line[:120]}")
     if re.search(r"^(?:router bgp|frr version|Current configuration:|hostname \S+$)", text, re.MULTILINE):
         return "frr"
     if re.search(r"^set \S", text, re.MULTILINE):

@@ -28,30 +28,40 @@ class _Reader:
     warnings: list[str] = field(default_factory=list)
 
     def read(self, path: Path) -> None:
-        if path[:1] == ("groups",):
+        if path[0] == "groups":
             return
-        if "autonomous-system" in path[:-1] and "routing-options" in path:
+        if "autonomous-system" in path and "routing-options" in path and path[-1] != "autonomous-system":
             self._local(path[path.index("autonomous-system") + 1])
             return
         instance, words = _inside_bgp(path)
-        if words[:1] == ("local-as",) and len(words) > 1:
-            self._local(words[1])
-        elif words[:1] == ("group",) and len(words) > 1:
-            self._group_statement(self.groups.setdefault((instance, words[1]), _Group()), words[1], words[2:])
-        elif words[:1] == ("neighbor",) and len(words) > 1:
-            self._neighbor_statement(self.groups.setdefault((instance, ""), _Group()), "", words[1:])
+        kind, name = words[:2] if len(words) > 1 else ("", "")
+        if kind == "local-as":
+            self._local(name)
+        elif kind == "group":
+            self._group_statement(self._group(instance, name), name, words[2:])
+        elif kind == "neighbor":
+            self._neighbor_statement(self._group(instance, ""), "", words[1:])
+
+    def _group(self, instance: str, name: str) -> _Group:
+        group = self.groups.get((instance, name))
+        if group is None:
+            group = self.groups[instance, name] = _Group()
+        return group
 
     def _group_statement(self, group: _Group, name: str, words: Path) -> None:
-        if words[:1] == ("type",) and len(words) > 1:
-            group.type = words[1]
-        elif words[:1] == ("peer-as",) and len(words) > 1:
-            group.peer_as = self._number(words[1], f"group {name}")
-        elif words[:1] == ("local-as",) and len(words) > 1:
-            self._local(words[1])
-        elif words[:1] == ("neighbor",) and len(words) > 1:
+        kind = words[0] if words else ""
+        if kind in ("apply-groups", "peer-as-list"):
+            self.warnings.append(f"group {name}: {kind} is not followed; collect with '| display inheritance'")
+        if len(words) < 2:
+            return
+        if kind == "neighbor":
             self._neighbor_statement(group, name, words[1:])
-        elif words[:1] in (("apply-groups",), ("peer-as-list",)):
-            self.warnings.append(f"group {name}: {words[0]} is not followed; collect with '| display inheritance'")
+        elif kind == "type":
+            group.type = words[1]
+        elif kind == "peer-as":
+            group.peer_as = self._number(words[1], f"group {name}")
+        elif kind == "local-as":
+            self._local(words[1])
 
     def _neighbor_statement(self, group: _Group, name: str, words: Path) -> None:
         address = words[0]
@@ -98,6 +108,8 @@ class _Reader:
 
 def _inside_bgp(path: Path) -> tuple[str, Path]:
     """Return the routing instance and the words below ``protocols bgp``; a bare BGP hierarchy counts as such."""
+    if path[:2] == ("protocols", "bgp"):
+        return "default", path[2:]
     instance = "default"
     if "routing-instances" in path[:-1]:
         instance = path[path.index("routing-instances") + 1]

@@ -101,11 +101,16 @@ def set_paths(text: str) -> list[Path]:
     found: list[Path] = []
     inactive: list[Path] = []
     for line in text.splitlines():
-        words = line.split() if _ONLY_WORDS(line) else [lexeme for _, lexeme in _tokens(line)]
-        if words[:1] == ["set"]:
-            found.extend(_expand(words[1:]))
-        elif words[:1] == ["deactivate"]:
+        plain = _ONLY_WORDS(line)
+        words = line.split() if plain else [lexeme for _, lexeme in _tokens(line)]
+        if not words:
+            continue
+        if words[0] == "set":
+            found.extend([tuple(words[1:])] if plain else _expand(words[1:]))
+        elif words[0] == "deactivate":
             inactive.append(tuple(words[1:]))
+    if not inactive:
+        return found
     return [path for path in found if not any(path[: len(off)] == off for off in inactive)]
 
 
