@@ -101,7 +101,7 @@ def test_an_answer_that_is_cut_off_inside_a_group_is_no_configuration(net: Net) 
     assert not result.success
     assert result.failed_devices == ("r1",)
     assert result.errors == ("discovery: no configuration is whole",)
-    assert "r1: the configuration was cut off: 1 blocks are open" in result.warnings[0]
+    assert "r1: the configuration was cut off: 1 block left open" in result.warnings[0]
     assert router.running() == OLD
     assert router.commits() == []
 

@@ -96,10 +96,12 @@ class ApprovalQueue:
     def _decide(self, identity: str, state: str, by: str, note: str) -> Approval:
         if not by.strip():
             raise ConfigurationError("a decision needs the name of who makes it")
+        if not _ID.fullmatch(identity) or not (self.folder / f"{identity}.json").exists():
+            raise ConfigurationError(f"nothing with the id '{identity}' waits; 'headrace bgp pending' lists what does")
         with self._locked():
-            known = self._read(identity) if _ID.fullmatch(identity) else None
+            known = self._read(identity)
             if known is None:
-                raise ConfigurationError(f"no approval '{identity}'; 'headrace bgp pending' lists them")
+                raise ConfigurationError(f"the question '{identity}' is gone; 'headrace bgp pending' lists what waits")
             if known.state == state:
                 return known
             if known.state != "pending":

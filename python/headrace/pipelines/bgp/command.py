@@ -20,41 +20,73 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser", "run"]
 
+_ABOUT = """\
+Reads the routers' configurations, finds their external peers, asks the routing registries (with bgpq4) what these may
+announce, and writes prefix lists. Puts them onto the routers only where the mode and the guardrails allow it."""
+
+_EXAMPLES = """\
+examples:
+  headrace bgp run devices.csv --ssh-username bgp-read     lists into output/, no router is touched
+  headrace bgp run devices.csv --dry-run                   and what they would change on each router
+  headrace bgp run devices.csv --mode system               asks a person for each router
+  headrace bgp pending                                     what waits for that person
+  headrace bgp approve 1f0c2a9e51 --note checked           the next run goes on with it
+  headrace bgp rollback r1 --devices devices.csv           what the router had before our last change
+  headrace bgp halt "storm in AMS"                         no router is changed until 'headrace bgp release'
+
+devices.csv has the columns address and hostname, and may have platform (junos, frr, netconf), port and netconf_port.
+Exit codes: 0 done, 1 something that was asked for failed, 2 wrong usage, devices or settings.
+More: docs/bgp.md"""
+
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """Add the command; return its parser."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
-        "bgp", help="prefix lists from the routing registries onto the routers", description=__doc__
-    )
+        "bgp", help="prefix lists from the routing registries onto the routers", description=_ABOUT, epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True, dest="action")
     _add_run(actions)
-    _add_simple(actions, "pending", "list what waits for a decision", _pending)
-    for name, text in (("approve", "let something pass"), ("reject", "refuse something for good")):
-        decide = _add_simple(actions, name, text, _decide)
-        decide.add_argument("id", help="as listed by 'pending'")
-        decide.add_argument("--note", default="", help="why")
-    rollback = _add_simple(actions, "rollback", "give a router back what it had before our last change", _rollback)
-    rollback.add_argument("router", help="its host name")
+    _add_simple(actions, "pending", "what waits for a person to decide", _pending)
+    for name, text in (("approve", "let what waits pass"), ("reject", "refuse what waits, for good")):
+        decide = _add_simple(actions, name, text, _decide, decides=True)
+        decide.add_argument("id", metavar="ID", help="as 'headrace bgp pending' shows it")
+        decide.add_argument("--note", default="", metavar="TEXT", help="why")
+    rollback = _add_simple(
+        actions, "rollback", "give a router back what it had before our last change", _rollback, decides=True
+    )
+    rollback.add_argument("router", metavar="ROUTER", help="its host name")
     _add_connection(rollback)
-    halt = _add_simple(actions, "halt", "stop all application, now", _halt)
-    halt.add_argument("reason", nargs="?", default="halted on the command line")
-    _add_simple(actions, "release", "allow application again", _release)
+    halt = _add_simple(
+        actions,
+        "halt",
+        "change no router until 'release'; a change that waits to be confirmed is taken back",
+        _halt,
+        decides=True,
+    )
+    halt.add_argument("reason", metavar="REASON", nargs="?", default="halted on the command line", help="shown to all")
+    _add_simple(actions, "release", "allow changes again after 'halt'", _release, decides=True)
     forget = _add_simple(
         actions, "forget", "forget the last good list of an AS: the next one counts as the first", _forget
     )
     forget.add_argument("as_number", metavar="AS", help="as in AS3333")
-    _add_simple(actions, "status", "how the last run stands", _status)
-    _add_simple(actions, "audit", "show the audit trail, after a check that nothing is missing", _audit)
-    _add_simple(actions, "mail", "send the mails that wait", _mail)
+    _add_simple(actions, "status", "the last run, the stop switch, what waits", _status)
+    _add_simple(actions, "audit", "the audit trail, checked: nothing altered, nothing missing", _audit)
+    _add_simple(actions, "mail", "send the audit mails that wait for the server", _mail)
     return parser
 
 
-def _add_simple(actions: Any, name: str, text: str, handler: Callable[..., int]) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = actions.add_parser(name, help=text, description=text)
-    parser.add_argument("--output-dir", type=Path, default=Path("output"), help="folder of the run (default: output)")
-    parser.add_argument("--state-dir", type=Path, help="folder of the state (default: OUTPUT_DIR/state)")
-    parser.add_argument("--config", help="settings in JSON or YAML")
-    parser.add_argument("--by", default=None, help="who decides (default: the user's name)")
+def _add_simple(
+    actions: Any, name: str, text: str, handler: Callable[..., int], decides: bool = False
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    parser.add_argument(
+        "--output-dir", metavar="DIR", type=Path, default=Path("output"), help="what the runs write (default: output)"
+    )
+    parser.add_argument("--state-dir", metavar="DIR", type=Path, help="what they remember (default: OUTPUT_DIR/state)")
+    parser.add_argument("--config", metavar="FILE", help="settings, JSON or YAML; options given here come first")
+    if decides:
+        parser.add_argument("--by", metavar="NAME", default=None, help="who decides (default: the user's name)")
     parser.set_defaults(handler=handler)
     return parser
 
@@ -64,24 +96,29 @@ def _add_run(actions: Any) -> None:
     parser.add_argument("devices_csv", nargs="?", metavar="DEVICES.csv", help="the routers, one a line")
     _add_connection(parser)
     parser.add_argument(
-        "--mode", choices=("user", "system", "autonomous"), help="who may apply (default: user, nobody)"
+        "--mode",
+        choices=("user", "system", "autonomous"),
+        help="user: no router is touched (default); system: what a person approved is applied; autonomous: changes of "
+        "low risk are applied, the rest waits for a person (needs 'email' in the settings)",
     )
     parser.add_argument("--autonomous", action="store_const", dest="mode", const="autonomous", help="--mode autonomous")
-    parser.add_argument("--dry-run", action="store_true", default=None, help="show what would change, apply nothing")
-    parser.add_argument("--dev", action="store_true", help="run bgpq4 in a container")
+    parser.add_argument("--dry-run", action="store_true", default=None, help="show what would change, change nothing")
+    parser.add_argument("--dev", action="store_true", help="run bgpq4 in a container (podman or docker)")
     parser.add_argument("--separate", action="store_true", default=None, help="one folder of policy files a router")
-    parser.add_argument("--max-workers", type=int, help="routers at once (default: 5)")
-    parser.add_argument("--no-resume", action="store_true", help="begin anew where a run was killed")
+    parser.add_argument("--max-workers", metavar="N", type=int, help="routers read at once (default: 5)")
+    parser.add_argument("--no-resume", action="store_true", help="begin anew where the last run was killed")
     parser.add_argument("--json", action="store_true", help="the result as JSON")
 
 
 def _add_connection(parser: argparse.ArgumentParser) -> None:
-    text = "CSV with the columns address, hostname (and platform, port, netconf_port)"
-    parser.add_argument("--devices", "--devices-csv", dest="devices_option", metavar="CSV", help=text)
-    parser.add_argument("--ssh-username", help="user on the routers")
-    parser.add_argument("--ssh-key-path", help="private key")
-    parser.add_argument("--known-hosts", help="file with the routers' host keys (default: ~/.ssh/known_hosts)")
-    parser.add_argument("--bgpq4-host", help="IRRd to ask, host[:port]")
+    text = "the routers: columns address, hostname (and platform, port, netconf_port)"
+    parser.add_argument("--devices", "--devices-csv", dest="devices_option", metavar="FILE.csv", help=text)
+    parser.add_argument("--ssh-username", metavar="NAME", help="user on the routers (default: bgp-read)")
+    parser.add_argument("--ssh-key-path", metavar="FILE", help="private key (default: the agent's and the usual ones)")
+    parser.add_argument(
+        "--known-hosts", metavar="FILE", help="the routers' host keys (default: ~/.ssh/known_hosts); always checked"
+    )
+    parser.add_argument("--bgpq4-host", metavar="HOST[:PORT]", help="registry that bgpq4 asks (default: its own)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -264,20 +301,32 @@ def _forget(args: argparse.Namespace) -> int:
     return 0
 
 
-def _status(args: argparse.Namespace) -> int:
+def _tell_last_run(state_dir: Path) -> None:
     from headrace.pipelines.bgp.stages import known_runs
 
-    runs = known_runs(_state_dir(args) / "runs.db")
+    runs = known_runs(state_dir / "runs.db")
     if not runs:
         print("no run yet")
-        return 0
+        return
     report = runs[0].progress()
     print(f"run {runs[0].id}: {runs[0].status}, {report.done} of {report.total} units in {report.elapsed:.1f} s")
     for stage in runs[0].stages:
         counts = f"{stage.executed} executed, {stage.skipped} skipped, {stage.failed} failed"
         print(f"  {stage.name:16} {stage.status:10} {counts}")
+
+
+def _status(args: argparse.Namespace) -> int:
+    from headrace.pipelines.bgp.approvals import ApprovalQueue
+    from headrace.pipelines.bgp.wording import counted
+
+    state_dir = _state_dir(args)
+    _tell_last_run(state_dir)
     if (reason := _switch(args).reason()) is not None:
-        print(reason)
+        print(f"{reason} ('headrace bgp release' allows changes again)")
+    if waiting := len(ApprovalQueue(state_dir / "approvals").pending()):
+        print(f"{counted(waiting, 'decision')} to make: headrace bgp pending")
+    if mails := len(list((state_dir / "mail").glob("*-*.json"))):
+        print(f"{counted(mails, 'mail')} not sent yet: headrace bgp mail")
     return 0
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from headrace.connectors.routers import PeerHealth, RouterDriver, RouterRejectedError
 from headrace.pipelines.bgp.config import HealthSettings
+from headrace.pipelines.bgp.wording import counted
 
 __all__ = ["problems", "wait_until_well"]
 
@@ -28,7 +29,7 @@ def problems(before: Health, after: Health, max_drop: float) -> list[str]:
         elif now.accepted < was.accepted and (
             now.accepted == 0 or was.accepted - now.accepted > max(max_drop * was.accepted, 1)
         ):
-            found.append(f"session {name} accepted {was.accepted} prefixes and accepts {now.accepted}")
+            found.append(f"session {name} accepted {counted(was.accepted, 'prefix')} and accepts {now.accepted}")
     return found
 
 

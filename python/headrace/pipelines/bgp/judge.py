@@ -15,6 +15,7 @@ from headrace.pipelines.bgp.guardrails.lists import ListSubject
 from headrace.pipelines.bgp.models import PolicyResult
 from headrace.pipelines.bgp.policy import list_name
 from headrace.pipelines.bgp.safety import UnifiedSafetyManager
+from headrace.pipelines.bgp.wording import counted
 from headrace.types import Empty, Failed, Lookup
 
 __all__ = ["PolicyJudge"]
@@ -64,7 +65,7 @@ class PolicyJudge:
         subject, digest = f"AS{as_number}", digest_of(prefixes)
         reason = "; ".join(map(str, violations))
         asked = self.approvals.submit(
-            "list", subject, digest, reason, details=f"{len(prefixes)} prefixes", risk_level="high"
+            "list", subject, digest, reason, details=counted(len(prefixes), "prefix"), risk_level="high"
         )
         return asked.state == "approved"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from headrace.pipelines.bgp.errors import ConfigurationError
 from headrace.pipelines.bgp.files import write_atomic
 from headrace.pipelines.bgp.models import PolicyResult
+from headrace.pipelines.bgp.wording import counted
 
 __all__ = ["PolicyCombiner", "check_list_name", "list_name", "render"]
 
@@ -71,7 +72,11 @@ class PolicyCombiner:
         prefixes = policy.effective_prefixes
         note = ""
         if not policy.success:
-            kept = "no list is known" if prefixes is None else f"the last good list of {len(prefixes)} prefixes stays"
+            kept = (
+                "no list is known"
+                if prefixes is None
+                else f"the last good list of {counted(len(prefixes), 'prefix')} stays"
+            )
             why = "; ".join((*policy.reasons, policy.error_message)).strip("; ") or policy.status
             note = self._comment(f"AS{policy.as_number} {policy.status}: {why}; {kept}")
         return note + (render(policy.name, prefixes, self.platform) if prefixes is not None else "")

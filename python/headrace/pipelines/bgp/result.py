@@ -18,6 +18,7 @@ from headrace.pipelines.bgp.models import (
     RouterProfile,
 )
 from headrace.pipelines.bgp.progress import monitor_pipeline_performance
+from headrace.pipelines.bgp.wording import counted
 
 __all__ = ["PipelineResult"]
 
@@ -125,7 +126,7 @@ class PipelineResult:
         if self.application_results:
             lines.append(f"  routers    {_counts(result.outcome for result in self.application_results)}")
         if self.email_notifications_sent:
-            lines.append(f"  e-mail     {self.email_notifications_sent} notifications")
+            lines.append(f"  e-mail     {counted(self.email_notifications_sent, 'notification')}")
         lines.append(f"  time       {self.seconds:.1f} s ({self._timings()}; stages overlap)")
         lines += [f"  file       {path}" for path in self.output_files[:5]]
         if len(self.output_files) > 5:

@@ -139,7 +139,8 @@ def check_change(before: Sequence[str], after: Sequence[str], settings: Guardrai
 def _check_family(family: str, old: set[str], new: set[str], settings: GuardrailSettings) -> Violation | None:
     lost, gained = len(old - new), len(new - old)
     if not new:
-        return Violation("shrink", f"all {len(old)} {family} prefixes of the last good list would go")
+        what = f"all {len(old)} {family} prefixes" if len(old) > 1 else f"the only {family} prefix"
+        return Violation("shrink", f"{what} of the last good list would go")
     if lost > settings.slack and lost > settings.max_shrink * len(old):
         return Violation("shrink", f"{lost} of {len(old)} {family} prefixes would go ({lost / len(old):.0%})")
     if gained > settings.slack and gained > settings.max_grow * len(old):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from headrace.pipelines.bgp.errors import IncompleteConfigurationError
+from headrace.pipelines.bgp.wording import counted
 
 __all__ = ["Path", "curly_paths", "set_paths"]
 
@@ -55,7 +56,8 @@ class _CurlyReader:
             else:
                 (self.words if self.members is None else self.members).append(lexeme)
         if self.blocks or self.words or self.members is not None:
-            raise IncompleteConfigurationError(f"the configuration was cut off: {len(self.blocks)} blocks are open")
+            left = counted(len(self.blocks), "block") if self.blocks else "a statement"
+            raise IncompleteConfigurationError(f"the configuration was cut off: {left} left open")
 
     def _mark(self, lexeme: str) -> Iterator[Path]:
         if lexeme == "[":
