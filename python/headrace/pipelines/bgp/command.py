@@ -57,18 +57,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     rollback.add_argument("router", metavar="ROUTER", help="its host name")
     _add_connection(rollback)
-    halt = _add_simple(
-        actions,
-        "halt",
-        "change no router until 'release'; a change that waits to be confirmed is taken back",
-        _halt,
-        decides=True,
-    )
+    text = "change no router until 'release'; a change that waits to be confirmed is taken back"
+    halt = _add_simple(actions, "halt", text, _halt, decides=True)
     halt.add_argument("reason", metavar="REASON", nargs="?", default="halted on the command line", help="shown to all")
     _add_simple(actions, "release", "allow changes again after 'halt'", _release, decides=True)
-    forget = _add_simple(
-        actions, "forget", "forget the last good list of an AS: the next one counts as the first", _forget
-    )
+    text = "forget the last good list of an AS: the next one counts as its first"
+    forget = _add_simple(actions, "forget", text, _forget, decides=True)
     forget.add_argument("as_number", metavar="AS", help="as in AS3333")
     _add_simple(actions, "status", "the last run, the stop switch, what waits", _status)
     _add_simple(actions, "audit", "the audit trail, checked: nothing altered, nothing missing", _audit)
