@@ -102,7 +102,8 @@ class BGPq4:
 
     def _answer(self, as_number: int, family: int, outcome: Any) -> PrefixLookup:
         if not outcome.ok and outcome.error_type != "exit":
-            return Failed(f"IPv{family}: {outcome.error_type}: {outcome.message}")
+            message = outcome.message.replace("; raise timeout", "; raise bgpq4_timeout")
+            return Failed(f"IPv{family}: {outcome.error_type}: {message}")
         answer = parse_answer(
             outcome.exit_code, bytes(outcome.stdout), bytes(outcome.stderr), name=f"AS{as_number}", family=family,
             max_prefixes=self.max_prefixes,

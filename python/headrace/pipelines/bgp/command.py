@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,7 +119,9 @@ def _add_connection(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the action. 0: done; 1: the pipeline failed; errors of usage or configuration are raised (2)."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("headrace.engine").propagate = False  # the report says the same
+    for name in ("headrace.engine", "headrace.bgp"):  # the report says the same
+        logging.getLogger(name).addHandler(logging.NullHandler())
+        logging.getLogger(name).propagate = False
     return int(args.handler(args))
 
 
@@ -180,7 +183,11 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
     settings = _file_config(args)
     if given["mode"] is not None:
         settings.pop("autonomous_mode", None)
-    return {**settings, **{name: value for name, value in given.items() if value is not None}}
+    settings.update({name: value for name, value in given.items() if value is not None})
+    key = settings.get("ssh_key_path")
+    if isinstance(key, str) and not Path(key).expanduser().is_file():
+        raise ConfigurationError(f"private key {key}: there is no such file")
+    return settings
 
 
 def _devices(args: argparse.Namespace) -> list[DeviceInfo]:
@@ -304,9 +311,16 @@ def _tell_last_run(state_dir: Path) -> None:
         return
     report = runs[0].progress()
     print(f"run {runs[0].id}: {runs[0].status}, {report.done} of {report.total} units in {report.elapsed:.1f} s")
+    outcomes: Counter[str] = Counter()
     for stage in runs[0].stages:
+        if stage.name.startswith("application_"):
+            outcomes.update(applied["outcome"] for applied in runs[0].results(stage.name).values())
+        if stage.name.startswith("wave_") or not stage.executed + stage.skipped + stage.failed:
+            continue
         counts = f"{stage.executed} executed, {stage.skipped} skipped, {stage.failed} failed"
         print(f"  {stage.name:16} {stage.status:10} {counts}")
+    if outcomes:
+        print("routers: " + ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())))
 
 
 def _status(args: argparse.Namespace) -> int:

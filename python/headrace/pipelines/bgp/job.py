@@ -44,7 +44,9 @@ class CollectionError(PipelineExecutionError):
         super().__init__(error_type, message, seconds)
 
     def __str__(self) -> str:
-        return f"{self.error_type}: {self.message}"
+        # "auth: words" reads like a setting with its secret, and would be shown without the first of the words.
+        kind = "auth failed" if self.error_type == "auth" else self.error_type
+        return f"{kind}: {self.message}"
 
 
 @dataclass
@@ -88,7 +90,8 @@ class BgpJob:
         outcome = self.collector.read(self.by_name[hostname], cancelled)
         self.progress.device_done("collection")
         if not outcome.ok:
-            raise CollectionError(outcome.error_type or "protocol", outcome.message, outcome.seconds)
+            message = outcome.message.replace("; raise timeout", "; raise connection_timeout")
+            raise CollectionError(outcome.error_type or "protocol", message, outcome.seconds)
         text = bytes(outcome.stdout).decode("utf-8", "replace")
         detect_format(text)
         return {"bgp_data": redact_secrets(text), "seconds": outcome.seconds, "attempts": outcome.attempts}
