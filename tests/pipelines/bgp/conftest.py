@@ -104,4 +104,6 @@ def net(lab: JunosLab, irr: IrrServer, mail: MailSink, tmp_path: Path) -> Net:
     irr.queries.clear()
     mail.received.clear()
     mail.answers.clear()
+    for number in range(1, 10):  # a test that failed may have left one
+        lab.ssh.set_latency(0, f"127.0.1.{number}")
     return Net(lab, irr, mail, tmp_path)

@@ -292,7 +292,8 @@ def test_autonomous_mode_applies_confirms_and_reports(net: Net) -> None:
         "commit confirmed",
         "disconnected",
     ]
-    assert "2001:67c:2e8::/48" in net.mail.received[1].get_content()
+    told = [mail.get_content() for mail in net.mail.received if " r1: " in mail["Subject"]]
+    assert ["+    2001:67c:2e8::/48;" in text for text in told] == [False, True, True, True, False]
     events = [entry["event"] for entry in AuditLog(net.state / "audit.jsonl").entries() if entry["subject"] == "r1"]
     assert events == ["connected", "preview", "committed", "confirmed", "disconnected"]
     again = net.run(net.autonomous())

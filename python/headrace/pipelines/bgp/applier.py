@@ -278,8 +278,10 @@ class PolicyApplier:
         """Return what records a router's events; of many failed connections in a row only the first."""
 
         def record(event: str, details: Mapping[str, Any]) -> None:
-            if not tries or event not in ("connection_failed", "connected", "disconnected"):
-                self.trail.event(router, event, details)
+            if tries and event in ("connection_failed", "connected", "disconnected"):
+                return
+            known = self.records.get(router, str(details["token"])) if "token" in details else None
+            self.trail.event(router, event, details if known is None else {"diff": known.diff, **details})
 
         return record
 
