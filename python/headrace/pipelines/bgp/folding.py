@@ -132,7 +132,7 @@ def _generation(context: PipelineContext, run: hr.Run, job: BgpJob) -> PipelineC
     warnings = [f"Policy generation failed for AS: {_why(policy)}" for policy in bad]
     folded = context.but(policy_results=policies, current_stage="generation_complete", warnings=warnings)
     if len(bad) == len(policies):
-        raise StageFailed(folded, StageExecutionError("generation", "no policy is good, the warnings say why"))
+        raise StageFailed(folded, StageExecutionError("generation", f"no policy is good: AS{_why(bad[0])}"))
     return folded
 
 
