@@ -73,10 +73,7 @@ def test_ctrl_c_stops_the_collection_and_the_same_command_goes_on(net: Net) -> N
     net.router(2)
     net.lab.ssh.set_latency(60, "127.0.1.2")
     script = [*HEADRACE, "run", *files(net, net.config(connection_timeout=90)), "--output-dir", str(net.folder / "out")]
-    child = subprocess.Popen(
-        script, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
-    )  # fmt: skip
+    child = subprocess.Popen(script, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     wait_for("the configuration of r1", lambda: len(collected(net)) == 1, 60)
     begun = time.monotonic()
     child.send_signal(signal.SIGINT)
