@@ -371,7 +371,7 @@ def _check_limits(**limits: float) -> None:
     for name, value in limits.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
             raise ConfigurationError(f"{name}={value!r} must be a number, at least 0")
-        if name in ("threads", "max_memory") and value != int(value):
+        if name in ("threads", "max_memory") and not float(value).is_integer():
             raise ConfigurationError(f"{name}={value!r} must be a whole number")
 
 

@@ -138,15 +138,22 @@ class _Chunker:
         found: list[Chunks] = super().chunk_many(_texts(texts), number)  # type: ignore[misc]
         return found
 
+    @property
+    def _made_by(self) -> Any:
+        """The class of this module whose settings it has, also where it is a class derived from that."""
+        return next(each for each in type(self).__mro__ if each.__module__ == __name__)
+
     def __reduce__(self) -> Any:
+        if type(self) is not self._made_by:
+            raise TypeError(f"a {type(self).__name__} can't be pickled: send its settings, and make it there")
         return functools.partial(type(self), **self.settings), ()
 
     def __repr__(self) -> str:
-        defaults = {name: each.default for name, each in inspect.signature(type(self)).parameters.items()}
+        parameters = inspect.signature(self._made_by).parameters
         shown = [
             f"{name}={value!r}"
             for name, value in self.settings.items()
-            if name in ("size", "overlap", "unit") or value != defaults[name]
+            if name in ("size", "overlap", "unit") or value != parameters[name].default
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
 

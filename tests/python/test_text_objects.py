@@ -92,3 +92,13 @@ def test_a_chunker_is_no_stage_by_itself():
     pipe.step(name="documents")(lambda ctx: {"a": TEXT})
     with pytest.raises(hr.WorkflowValidationError, match=r"hr\.text\.ChunkStage"):
         pipe.flat_map(RecursiveChunker(100))
+
+
+def test_a_derived_chunker_shows_itself_and_says_that_it_stays():
+    class Mine(RecursiveChunker):
+        def __init__(self, size):
+            super().__init__(size, 2)
+
+    assert repr(Mine(50)) == "Mine(size=50, overlap=2, unit='chars')"
+    with pytest.raises(TypeError, match="a Mine can't be pickled: send its settings"):
+        pickle.dumps(Mine(50))

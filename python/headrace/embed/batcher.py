@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, cast
 
 from headrace import _core
 from headrace.embed.protocol import Embedder, EmbeddingCache
@@ -165,7 +166,7 @@ def settings_of(
         raise ConfigurationError("count_tokens must be a function from a list of strings to a list of numbers")
     budget = 1 if max_tokens is None else max_tokens
     for name, number in (("max_tokens", budget), ("max_batch", max_batch), ("window", window)):
-        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        if isinstance(number, bool) or not isinstance(number, SupportsIndex) or operator.index(number) < 1:
             raise ConfigurationError(f"{name} must be a whole number, at least 1, not {number!r}")
     own_counts = count_tokens is None and hasattr(embed, "count_tokens")
     return {

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
@@ -291,6 +293,17 @@ def test_a_damaged_last_good_list_is_never_used(tmp_path: Path, damage: str) -> 
     assert lists.get(1299) == LIST
     assert lists.forget(3333)
     assert lists.get(3333) is None
+
+
+def test_reading_last_good_lists_leaves_the_lock_of_who_writes(tmp_path: Path) -> None:
+    lists = LastGoodLists(tmp_path / "lists.db")
+    lists.put(3333, LIST, "run-1")
+    other = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('BEGIN IMMEDIATE')"
+    with closing(sqlite3.connect(lists.path, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        assert lists.get(3333) == LIST
+        refused = subprocess.run([sys.executable, "-c", other, lists.path], capture_output=True, text=True)
+        assert "database is locked" in refused.stderr
 
 
 def test_a_damaged_file_of_last_good_lists_is_named(tmp_path: Path) -> None:

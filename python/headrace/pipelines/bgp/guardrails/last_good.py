@@ -7,7 +7,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,10 +87,16 @@ class LastGoodLists:
             f"'headrace bgp forget AS{as_number}' begins anew"
         )
 
+    def _create(self) -> None:
+        """Make the file for the owner alone. One that is there is not opened: to close it would drop SQLite's locks."""
+        if not self.path.exists():
+            with suppress(FileExistsError):
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            self._create()
             with closing(sqlite3.connect(self.path, timeout=30.0)) as database:
                 database.execute("PRAGMA synchronous=FULL")
                 database.execute(_TABLE)
