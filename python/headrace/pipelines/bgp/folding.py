@@ -122,12 +122,15 @@ def _processing(context: PipelineContext, run: hr.Run, job: BgpJob) -> PipelineC
 
 def _generation(context: PipelineContext, run: hr.Run, job: BgpJob) -> PipelineContext:
     _step_failure(run, "policies")
-    found = run.results("policies")
-    if not found or not found["policies"]:
+    if job.policies is None or run.status is hr.Status.CANCELLED:  # what this process judged need not be read back
+        found = run.results("policies")
+        policies = tuple(policies_from(found["policies"]).values()) if found else ()
+    else:
+        policies = tuple(job.policies.values())
+    if not policies:
         return context.but(
             current_stage="generation_skipped", warnings=["Generation skipped - no AS numbers discovered"]
         )
-    policies = tuple(policies_from(found["policies"]).values())
     bad = [policy for policy in policies if not policy.success]
     warnings = [f"Policy generation failed for AS: {_why(policy)}" for policy in bad]
     folded = context.but(policy_results=policies, current_stage="generation_complete", warnings=warnings)

@@ -80,6 +80,7 @@ class BgpJob:
         self.by_name = {device.hostname: device for device in self.devices}
         self._discovered: dict[str, DiscoveryResult] = {}
         self._policies: dict[int, PolicyResult] | None = None
+        self.policy_files: tuple[str, ...] | None = None  # what write_policies wrote, where it was this process
         self._asked = set(self.asked)
         self._lock = threading.Lock()
 
@@ -158,6 +159,11 @@ class BgpJob:
 
     def write_policies(self, policies: Mapping[int, PolicyResult], routers: Mapping[str, Sequence[int]]) -> list[str]:
         """Write the policy files and return their paths: one folder a router, or all in one."""
+        written = self._written(policies, routers)
+        self.policy_files = tuple(written)
+        return written
+
+    def _written(self, policies: Mapping[int, PolicyResult], routers: Mapping[str, Sequence[int]]) -> list[str]:
         if not any(policy.effective_prefixes is not None for policy in policies.values()):
             return []
         if self.config.separate_files:

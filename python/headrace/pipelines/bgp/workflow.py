@@ -156,9 +156,12 @@ class WorkflowOrchestrator:
 
     def compile_results(self, context: PipelineContext) -> PipelineResult:
         """Return the result that ``context`` amounts to."""
-        run = self._run
-        found = run.results("policies") if run is not None and "policies" in run.pipeline.stages else None
-        return PipelineResult.of(context, run.id if run else "", tuple(found["files"]) if found else ())
+        run, job = self._run, self._jobs.get(context.execution_id)
+        files = job.policy_files if job is not None else None
+        if files is None:
+            found = run.results("policies") if run is not None and "policies" in run.pipeline.stages else None
+            files = tuple(found["files"]) if found else ()
+        return PipelineResult.of(context, run.id if run else "", files)
 
     def handle_pipeline_failure(self, context: PipelineContext, error: PipelineExecutionError) -> PipelineResult:
         """Return the result of an execution that could not go on, with everything that it found."""
