@@ -144,6 +144,20 @@ def is_coroutine(function: Any) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
 
+def signature_of(function: Any) -> inspect.Signature | None:
+    """What a callable takes; None: nobody can tell.
+
+    Not what it wraps takes, as a wrapper may add arguments or leave some out; only where it is no Python code itself
+    (``functools.lru_cache``) it is taken for passing on what it is given.
+    """
+    for follow in (False, True):
+        try:
+            return inspect.signature(function, follow_wrapped=follow)
+        except (TypeError, ValueError):  # a builtin may have none
+            continue
+    return None
+
+
 def _check_call(where: str, function: Any, arguments: tuple[str, ...]) -> None:
     why = _why_not(function, arguments)
     if why:
@@ -155,9 +169,8 @@ def _why_not(function: Any, arguments: tuple[str, ...]) -> str:
     """What keeps a function from being called with so many arguments; empty: nothing, or nobody can tell."""
     if not callable(function):
         return "" if hasattr(function, "native") else "is no function"
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # a builtin may have none
+    signature = signature_of(function)
+    if signature is None:
         return ""
     try:
         signature.bind(*arguments)

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from headrace._internal import codecs
+from headrace._internal.glue import results_of_batch
 from headrace.errors import ConfigurationError, GuardError, StateInconsistencyError
+from headrace.stage import signature_of
 from headrace.types import Empty, Ok
 
 if TYPE_CHECKING:
@@ -62,8 +64,10 @@ def _doubtful(stage: Stage, ctx: Context) -> bool:
 
 
 def _call(reconcile: Any, ctx: Context, value: tuple[Any, ...]) -> Any:
+    signature = signature_of(reconcile)
     try:
-        inspect.signature(reconcile).bind(ctx, *value)
+        if signature is not None:
+            signature.bind(ctx, *value)
     except TypeError:
         return reconcile(ctx)
     return reconcile(ctx, *value)
@@ -77,7 +81,7 @@ def _rest_of_batch(stage: Stage, function: Function, ctx: Context, values: list[
             "None for each that has not happened"
         )
     left = [value for value, result in zip(values, known, strict=True) if result is None]
-    done = iter(function(ctx, left) if left else ())
+    done = iter(results_of_batch(stage.name, function(ctx, left), len(left)) if left else ())
     return [next(done) if result is None else result for result in known]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ from headrace.errors import (
 )
 from headrace.types import Codec, Empty, Failed, Item, Key, Ok, Retry
 
-__all__ = ["RunScope", "StageGlue"]
+__all__ = ["RunScope", "StageGlue", "results_of_batch"]
 
 
 _FINAL = (ConfigurationError, StateInconsistencyError)
@@ -80,6 +80,8 @@ class StageGlue:
             value = []
         elif isinstance(value, Failed):
             raise LookupFailedError(value.reason)
+        elif isinstance(value, RemoteError):  # what one value of a batch came to in a worker
+            raise value
         if self.codec is not None:
             return given_codecs.wrap(self.codec, value)
         return codecs.dumps(value, self.known)
@@ -115,6 +117,8 @@ class StageGlue:
         """The children that a flat_map returned."""
         if isinstance(answer, Failed):
             raise LookupFailedError(answer.reason)
+        if isinstance(answer, Empty):
+            return ()
         return children_of(answer.value if isinstance(answer, Ok) else answer, self.name)
 
     def split(self, value: Any) -> Iterable[tuple[str, None, Any, None]]:
@@ -164,18 +168,9 @@ class StageGlue:
             f"source '{self.name}' yielded {type(item).__name__}: yield hr.Item(key, ...) or (key, value)"
         )
 
-    def batch(self, function: Callable[..., Any], ctx: Context, values: Sequence[Any]) -> Sequence[Any]:
+    def batch(self, function: Callable[..., Any], ctx: Context, values: Sequence[Any]) -> list[Any]:
         """The results of one batch, checked to be as many as its values."""
-        answers = function(ctx, values)
-        if isinstance(answers, (str, bytes, Mapping)) or not hasattr(answers, "__len__"):
-            if not isinstance(answers, Iterator):
-                raise ConfigurationError(
-                    f"batch '{self.name}' returned {type(answers).__name__}: return a list, one result a value"
-                )
-            answers = list(answers)
-        if len(answers) != len(values):
-            raise ConfigurationError(f"batch '{self.name}' returned {len(answers)} results for {len(values)} values")
-        return answers  # type: ignore[no-any-return]
+        return results_of_batch(self.name, function(ctx, values), len(values))
 
     def removed(self, ctx: Context, key: Key) -> None:
         """An item is no more: the stage's own ``removed`` clears up behind it."""
@@ -185,6 +180,19 @@ class StageGlue:
     def still_valid(self, run: int) -> bool:
         """Whether what a root step saw of the world is unchanged since run number ``run`` recorded its value."""
         return self.unchanged(run)
+
+
+def results_of_batch(stage: str, answers: Any, count: int) -> list[Any]:
+    """What a batch returned for ``count`` values; ConfigurationError where that is not one result a value, in order."""
+    unordered = isinstance(answers, (str, bytes, Mapping, Set)) or hasattr(answers, "columns")
+    if unordered or not (hasattr(answers, "__len__") or isinstance(answers, Iterator)):
+        raise ConfigurationError(
+            f"batch '{stage}' returned {type(answers).__name__}: return a list, one result a value"
+        )
+    results = list(answers)
+    if len(results) != count:
+        raise ConfigurationError(f"batch '{stage}' returned {len(results)} results for {count} values")
+    return results
 
 
 def _source_item(item: Item) -> tuple[str, str | None, Any, Callable[[], Any] | None]:

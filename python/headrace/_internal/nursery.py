@@ -15,7 +15,9 @@ from headrace._internal.wire import receive, send
 from headrace.context import Context
 
 if TYPE_CHECKING:
+    from headrace._internal.glue import StageGlue
     from headrace._internal.process import Nursery
+    from headrace.stage import Stage
 
 __all__ = ["keep_nursery"]
 
@@ -74,10 +76,28 @@ def _ask(channel: socket.socket, stage: str) -> Any:
 
 
 def _answer(request: dict[str, Any], nursery: Nursery) -> dict[str, Any]:
-    function, glue = nursery.stages[request["stage"]]
+    stage, glue = nursery.stages[request["stage"]]
     ctx = Context(nursery.scope, request["stage"], RemoteView(request["key"], request["attempt"]))  # type: ignore[arg-type]
     try:
         values = [glue.decode(value) for value in request["values"]]
-        return {"value": glue.encode(function(ctx, *values))}
+        return _call(stage, glue, ctx, values)
     except BaseException as error:
         return {"error": glue.describe(error)}
+
+
+def _call(stage: Stage, glue: StageGlue, ctx: Context, values: list[Any]) -> dict[str, Any]:
+    """What the function returns, each value in it that is recorded by itself encoded by itself."""
+    if stage.form == "batch":
+        return {"batch": [_result(glue, answer) for answer in glue.batch(stage.function, ctx, values[0])]}
+    answer = stage.function(ctx, *values)
+    if stage.form == "flat_map":
+        return {"children": [(key, glue.encode(value)) for key, _, value, _ in glue.children(answer)]}
+    return {"value": glue.encode(answer)}
+
+
+def _result(glue: StageGlue, answer: Any) -> tuple[bool, Any]:
+    """(True, the result) or (False, why it can't be recorded): the other values of the batch have theirs."""
+    try:
+        return True, glue.encode(answer)
+    except Exception as error:
+        return False, glue.describe(error)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace._internal.wire import receive, send
 from headrace.errors import CancelledError, ResourceError, TimeoutError
+from headrace.types import Item
 
 if TYPE_CHECKING:
     from headrace._internal.glue import RunScope, StageGlue
@@ -60,7 +61,7 @@ class Nursery:
 
     def __init__(self, scope: RunScope) -> None:
         self.scope = scope
-        self.stages: dict[str, tuple[Callable[..., Any], StageGlue]] = {}
+        self.stages: dict[str, tuple[Stage, StageGlue]] = {}
         self._idle: list[Worker] = []
         self._lock = threading.Lock()
         self._control: socket.socket | None = None
@@ -116,7 +117,7 @@ class Nursery:
 
 def in_process(stage: Stage, glue: StageGlue, nursery: Nursery) -> Callable[..., Any]:
     """The stage's function as one that runs it in a worker, for at most the stage's timeout (seconds)."""
-    nursery.stages[stage.name] = (stage.function, glue)
+    nursery.stages[stage.name] = (stage, glue)
     timeout = stage.policy.timeout
 
     def run(ctx: Context, *value: Any) -> Any:
@@ -129,9 +130,18 @@ def in_process(stage: Stage, glue: StageGlue, nursery: Nursery) -> Callable[...,
         nursery.give_back(worker)
         if "error" in answer:
             raise RemoteError(tuple(answer["error"]))
-        return glue.decode(answer["value"])
+        return _restored(answer, glue)
 
     return run
+
+
+def _restored(answer: dict[str, Any], glue: StageGlue) -> Any:
+    """What the function returned: a batch's results and a flat_map's children are encoded one by one."""
+    if "batch" in answer:
+        return [glue.decode(told) if fine else RemoteError(tuple(told)) for fine, told in answer["batch"]]
+    if "children" in answer:
+        return [Item(glue.key(key), glue.decode(value)) for key, value in answer["children"]]  # type: ignore[arg-type]
+    return glue.decode(answer["value"])
 
 
 def _converse(

@@ -22,6 +22,14 @@ class AsyncCallable:
         return value
 
 
+def with_database(function: Any) -> Any:
+    @functools.wraps(function)
+    def call(ctx: Any, value: Any) -> Any:
+        return function(ctx, value, "database")
+
+    return call
+
+
 def three(first: Any, ctx: Any, value: Any) -> Any:
     return value
 
@@ -41,7 +49,35 @@ FITTING: dict[str, Any] = {
     "async object": AsyncCallable(),
     "method": AsyncCallable().method,
     "builtin": max,
+    "wrapper that adds an argument": with_database(three),
 }
+
+
+def test_a_wrapper_is_asked_for_what_it_takes_itself(tmp_path: Path) -> None:
+    asked: list[Any] = []
+
+    def only_context(function: Any) -> Any:
+        @functools.wraps(function)
+        def call(ctx: Any) -> Any:
+            asked.append(function(ctx, "added"))
+            return "seen" if ctx.attempt > 1 else None
+
+        return call
+
+    pipe = hr.Pipeline("wrappers")
+    pipe.step(lambda ctx: {"a": 1}, name="items")
+    reconcile = only_context(lambda ctx, value: value)
+
+    @pipe.map(over="items", effect=True, retry=hr.Retry(attempts=2), reconcile=reconcile)
+    def act(ctx: Any, value: int) -> str:
+        raise ConnectionError("it went away")
+
+    # A wrapper that leaves an argument out is refused, whatever the function in it takes.
+    with pytest.raises(hr.WorkflowValidationError, match=r"map 'other' takes \(ctx\), but is called with"):
+        pipe.map(reconcile, over=act, name="other")
+    run = pipe.run(store=tmp_path / "runs.db")
+    assert run.results(act) == {"a": "seen"}, run.failures
+    assert asked == ["added"]
 
 
 @pytest.mark.parametrize("name", FITTING)
