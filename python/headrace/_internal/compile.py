@@ -125,6 +125,7 @@ def _python_stage(
         function = in_process(stage, glue, scope.nursery)
     function = effects.guarded(stage, effects.reconciled(stage, function), scope)
     if whole_slices:
+        glue.lingers = stage.policy.effect
         from headrace._internal.aio import in_slices
 
         function = in_slices(function, stage.form, stage.policy.timeout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -50,6 +51,17 @@ class RunScope:
     approved: Callable[[str, str], int | None] = lambda stage, key: None
 
 
+class _LaterView:
+    """What the context of a source's later attempt knows of it."""
+
+    def __init__(self, first: UnitView, attempt: int) -> None:
+        self._first = first
+        self.attempt = attempt
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._first, name)
+
+
 class LookupFailedError(RuntimeError):
     """A stage answered ``hr.Failed``: nothing is known, so nothing is passed on."""
 
@@ -67,6 +79,8 @@ class StageGlue:
     unchanged: Callable[[int], bool] = lambda run: True
     blind: bool = False
     """An effect without ``reconcile``: it is not tried again where it may have happened."""
+    lingers: bool = False
+    """An effect that is a coroutine: one whose time ran out may still act, so nothing is begun beside it."""
 
     def context(self, view: UnitView) -> Context:
         """A context for the unit that ``view`` shows."""
@@ -131,16 +145,19 @@ class StageGlue:
 
     def _items_after_retries(self, function: Callable[[Context], Iterable[Any]], ctx: Context) -> Iterator[Any]:
         """A listing is repeated as long as it has yielded nothing: what was yielded can't be taken back."""
+        jitter = random.Random(f"{self.scope.seed}/{self.name}")  # noqa: S311 - not the run's own: it draws as ever
+        view = ctx._view
         for attempt in range(1, self.retry.attempts + 1):
-            items = iter(function(ctx))
             try:
+                items = iter(function(ctx))
                 first = next(items)
             except StopIteration:
                 return
             except Exception as error:
                 if attempt == self.retry.attempts or not self._again(error):
                     raise
-                self._pause(self.retry.delay_before(attempt + 1, ctx.rng), ctx)
+                self._pause(self.retry.delay_before(attempt + 1, jitter), ctx)
+                ctx = self.context(_LaterView(view, attempt + 1))  # type: ignore[arg-type]
             else:
                 yield first
                 yield from items
@@ -155,8 +172,8 @@ class StageGlue:
 
     def _again(self, error: BaseException) -> bool:
         """Whether another try may help, and does no harm."""
-        final = (*_FINAL, *_UNKNOWN) if self.blind else _FINAL
-        return self.retry.applies_to(error) and not isinstance(error, final)
+        unknown = _UNKNOWN if self.blind else (TimeoutError,) if self.lingers else ()
+        return self.retry.applies_to(error) and not isinstance(error, (*_FINAL, *unknown))
 
     def item(self, item: Any) -> tuple[Any, ...]:
         """One item of a source, as (key JSON, version, value, loader)."""

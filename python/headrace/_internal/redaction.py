@@ -99,6 +99,7 @@ def register_secrets(value: Any) -> None:
         for key, item in value.items():
             secret = isinstance(key, str) and isinstance(item, (str, bytes)) and is_secret_name(key)
             register_secret(item) if secret else register_secrets(item)
+        register_secrets(value.extra if isinstance(value, Record) else ())
     elif isinstance(value, (list, tuple)):
         for item in value:
             register_secrets(item)

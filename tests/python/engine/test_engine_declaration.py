@@ -143,6 +143,37 @@ def test_a_listing_that_fails_at_its_start_is_tried_again(tmp_path: Path) -> Non
     assert len(tries) == 4
 
 
+def test_a_listing_that_is_returned_is_tried_again_too(tmp_path: Path) -> None:
+    attempts: list[int] = []
+    contexts: list[Any] = []
+    drawn: dict[bool, list[float]] = {}
+
+    def listing(fails: bool) -> hr.Pipeline:
+        pipe = hr.Pipeline("returned")
+
+        @pipe.source(retry=hr.Retry(attempts=3, delay=0.01, jitter=0.5), version=1)
+        def items(ctx: Any) -> list[tuple[str, float]]:
+            attempts.append(ctx.attempt)
+            contexts.append(ctx)
+            value = ctx.rng.random()
+            if fails and ctx.attempt < 3:
+                raise ConnectionError("refused")
+            return [("a", value), ("b", ctx.rng.random())]
+
+        @pipe.map(over=items)
+        def work(ctx: Any, value: float) -> float:
+            return value
+
+        return pipe
+
+    for fails in (True, False):
+        results = listing(fails).run(store=tmp_path / f"{fails}.db", seed=7).results("work")
+        drawn[fails] = [results["a"], results["b"]]
+    assert attempts == [1, 2, 3, 1]
+    assert [ctx.attempt for ctx in contexts] == [1, 2, 3, 1]
+    assert drawn[True] == drawn[False]
+
+
 def test_a_batch_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
     import os
 

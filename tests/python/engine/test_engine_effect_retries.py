@@ -156,6 +156,46 @@ def test_a_thread_that_was_given_up_is_not_raced_by_a_second_attempt(tmp_path: P
     assert acted == [1]
 
 
+def test_a_coroutine_that_was_given_up_is_not_raced_by_a_second_attempt(tmp_path: Path) -> None:
+    import asyncio
+
+    acted: list[int] = []
+    happened: list[int] = []
+
+    async def stubborn(attempt: int) -> str:
+        acted.append(attempt)
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.3)  # what it was at can't be called off
+            happened.append(attempt)
+        return "late"
+
+    def look(ctx: Any) -> str | None:
+        return f"by attempt {happened[0]}" if happened else None
+
+    def acting(reconcile: Any, retry: hr.Retry) -> hr.Pipeline:
+        pipe = hr.Pipeline("given-up")
+
+        @pipe.step(effect=True, reconcile=reconcile, timeout=0.2, retry=retry, version=1)
+        async def act(ctx: Any) -> str:
+            return await stubborn(ctx.attempt)
+
+        return pipe
+
+    pipe = acting(look, hr.Retry(attempts=3))
+    first = pipe.run(store=tmp_path / "runs.db")
+    assert [(f.error_type, f.attempts) for f in first.failures] == [("TimeoutError", 1)]
+    scripts.until(lambda: bool(happened))
+    assert pipe.run(store=tmp_path / "runs.db").results("act") == "by attempt 1"
+    assert acted == [1]
+
+    blind = acting(None, hr.Retry(attempts=3, on=(hr.TimeoutError,)))
+    for error in ("TimeoutError", "StateInconsistencyError"):
+        assert [f.error_type for f in blind.run(store=tmp_path / "blind.db").failures] == [error]
+    assert acted == [1, 1]
+
+
 def test_on_decides_about_time_outs_too(tmp_path: Path) -> None:
     import time
 

@@ -288,6 +288,27 @@ def test_secrets_inside_objects_are_masked_by_type_and_by_name(tmp_path: Path) -
     assert len(calls) == 1  # a secret is no part of the identity
 
 
+def test_a_secret_in_a_field_that_a_model_does_not_name_is_masked_too(tmp_path: Path) -> None:
+    import pydantic
+
+    class Settings(pydantic.BaseModel):
+        model_config = pydantic.ConfigDict(extra="allow")
+        host: str
+
+    secrets = {"api_key": "extra-canary-7731", "more": {"password": "extra-canary-7732"}}
+    pipe = hr.Pipeline("extra")
+
+    @pipe.step
+    def connect(ctx: Any) -> None:
+        settings = ctx.config["settings"]
+        raise ConnectionError(f"the server said no to {settings.api_key} and {settings.more['password']}")
+
+    config = {"settings": Settings.model_validate({"host": "h", **secrets})}
+    run = pipe.run(store=tmp_path / "runs.db", config=config)
+    assert run.failures[0].message == "the server said no to *** and ***"
+    assert b"extra-canary" not in store_bytes(tmp_path)
+
+
 def test_text_that_is_not_text_is_damage_in_one_line(tmp_path: Path) -> None:
     store = tmp_path / "runs.db"
     simple().run(store=store)
