@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from headrace.errors import CancelledError, TimeoutError
@@ -34,12 +34,9 @@ def in_slices(function: Callable[..., Any], form: str, timeout: float | None) ->
     async def one(ctx: Any, value: Any) -> tuple[bool, Any]:
         arguments = (ctx,) if form == "step" else (ctx, value)
         try:
-            return True, await asyncio.wait_for(_until_cancelled(function(*arguments), ctx), timeout)
-        except builtins.TimeoutError as error:
-            late = timeout is not None and not isinstance(error, TimeoutError) and not str(error)
-            return False, TimeoutError(f"did not finish in {timeout:g} s; it was cancelled") if late else error
-        except Exception as error:
-            return False, error
+            return await asyncio.wait_for(_outcome(function, arguments, ctx), timeout)
+        except builtins.TimeoutError:  # not the work's own: what it raises is an outcome
+            return False, TimeoutError(f"did not finish in {timeout:g} s; it was cancelled")
 
     async def all_of(contexts: Sequence[Any], values: Sequence[Any]) -> list[tuple[bool, Any]]:
         return list(await asyncio.gather(*(one(ctx, value) for ctx, value in zip(contexts, values, strict=True))))
@@ -50,16 +47,17 @@ def in_slices(function: Callable[..., Any], form: str, timeout: float | None) ->
     return run
 
 
-async def _until_cancelled(work: Coroutine[Any, Any, Any], ctx: Any) -> Any:
+async def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...], ctx: Any) -> tuple[bool, Any]:
     """Waits for the work, and gives it up soon after the run is cancelled."""
-    task = asyncio.ensure_future(work)
+    task: asyncio.Future[Any] | None = None
     try:
-        while True:
-            done, _ = await asyncio.wait({task}, timeout=0.1)
-            if done:
-                return task.result()
+        task = asyncio.ensure_future(function(*arguments))
+        while not (await asyncio.wait({task}, timeout=0.1))[0]:
             if ctx.cancelled:
                 raise CancelledError("the run was stopped while it was waiting")
+        return True, task.result()
+    except Exception as error:
+        return False, error
     finally:
-        if not task.done():
+        if task is not None and not task.done():
             task.cancel()

@@ -196,6 +196,21 @@ def test_a_coroutine_that_was_given_up_is_not_raced_by_a_second_attempt(tmp_path
     assert acted == [1, 1]
 
 
+def test_a_time_out_that_a_coroutine_raises_itself_is_an_error_as_others(tmp_path: Path) -> None:
+    import asyncio
+
+    pipe = hr.Pipeline("own-time-out")
+
+    @pipe.step(effect=True, reconcile=lambda ctx: None, timeout=20, retry=hr.Retry(attempts=2))
+    async def act(ctx: Any) -> int:
+        if ctx.attempt == 1:
+            await asyncio.wait_for(asyncio.sleep(20), 0.01)
+        return int(ctx.attempt)
+
+    run = pipe.run(store=tmp_path / "runs.db")
+    assert run.results(act) == 2, run.failures  # it has ended: nothing acts any more
+
+
 def test_on_decides_about_time_outs_too(tmp_path: Path) -> None:
     import time
 
