@@ -32,7 +32,10 @@ Cell to_cell(py::handle value) {
   if (py::isinstance<py::bytes>(value)) return Bytes{value.cast<std::string>()};
   if (py::isinstance<py::str>(value)) return value.cast<std::string>();
   if (py::isinstance<py::float_>(value)) return value.cast<double>();
-  if (py::isinstance<py::int_>(value)) return value.cast<std::int64_t>();
+  if (PyObject* index = PyIndex_Check(value.ptr()) ? PyNumber_Index(value.ptr()) : nullptr)
+    return py::reinterpret_steal<py::int_>(index).cast<std::int64_t>();  // NumPy's integers too
+  if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_TypeError)) throw py::error_already_set();
+  PyErr_Clear();
   throw ConfigurationError("a query takes None, numbers, strings and bytes, not " +
                            std::string(py::str(py::type::of(value))));
 }

@@ -111,7 +111,11 @@ class Store:
         self._core.check(pipeline)
 
     def verify(self) -> list[str]:
-        """Walk everything; one line a fault. Empty: nothing was altered or left out."""
+        """Walk everything; one line a fault. Empty: nothing was altered or left out.
+
+        Raises:
+            StorageError: Its owner wrote to the store meanwhile, and this user may only read it: try again.
+        """
         return list(self._core.verify())
 
     def prune(self, keep_last: int = 1, *, days: float | None = None, max_bytes: int | None = None) -> int:

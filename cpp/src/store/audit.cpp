@@ -141,6 +141,8 @@ std::vector<std::string> SqliteStore::verify() {
     db.execute("PRAGMA query_only=1");
     db.execute("BEGIN");
     db.steady([&] { return walk(db, blobs_, faults); });
+  } catch (const Disturbed&) {
+    throw;  // what was found may be a mixture
   } catch (const Error& error) {
     faults.emplace_back(error.what());
   }

@@ -24,6 +24,13 @@ std::size_t sequence_length(std::string_view text) {
   return overlong || outside ? 0 : length;
 }
 
+/// Whether a connection that only reads was refused because the log's index is just not there.
+bool passing(int code) {
+  return code == SQLITE_READONLY_RECOVERY || code == SQLITE_READONLY_CANTLOCK ||
+         code == SQLITE_READONLY_CANTINIT || code == SQLITE_READONLY_ROLLBACK ||
+         (code & 0xff) == SQLITE_CANTOPEN;
+}
+
 }  // namespace
 
 std::string readable(std::string text) {
@@ -39,11 +46,9 @@ void fail(sqlite3* db, const std::string& doing) {
   const int code = db ? sqlite3_extended_errcode(db) : SQLITE_NOMEM;
   const char* file = db ? sqlite3_db_filename(db, "main") : nullptr;
   const std::string where = file && *file ? std::string(" (") + file + ")" : "";
-  // A connection that only reads writes nothing, unless the log's index is just not there.
-  const bool passing = db && sqlite3_db_readonly(db, "main") == 1 &&
-                       ((code & 0xff) == SQLITE_READONLY || (code & 0xff) == SQLITE_CANTOPEN);
-  if (passing)
-    throw StorageError("the store is just being opened or closed by its owner" + where + ": try again");
+  const bool only_reads = db && sqlite3_db_readonly(db, "main") == 1;
+  if (only_reads && passing(code))
+    throw Disturbed("the store is just being opened or closed by its owner" + where + ": try again");
   const std::string detail = readable(db ? sqlite3_errmsg(db) : "out of memory");
   switch (code & 0xff) {
     case SQLITE_FULL:
@@ -52,7 +57,8 @@ void fail(sqlite3* db, const std::string& doing) {
     case SQLITE_LOCKED:
       throw StorageError("the store stays locked by another process" + where + ": end it and run again");
     case SQLITE_READONLY:
-      throw StorageError("the store can't be written" + where + ": the file or its folder is read-only");
+      throw StorageError("the store can't be written" + where + ": the file or its folder is read-only" +
+                         (only_reads ? " for this user" : ""));
     case SQLITE_CANTOPEN:
       throw StorageError("the store can't be opened" + where + ": " + detail);
     case SQLITE_NOTADB:
@@ -183,8 +189,8 @@ bool Connection::disturbed() const noexcept {
 }
 
 void Connection::fail_moved() const {
-  throw StorageError("the store " + std::string(sqlite3_db_filename(handle_.get(), "main")) +
-                     " was written to while it was read: try again");
+  throw Disturbed("the store " + std::string(sqlite3_db_filename(handle_.get(), "main")) +
+                  " was written to while it was read: try again");
 }
 
 void Connection::execute(const std::string& sql) {

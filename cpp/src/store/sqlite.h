@@ -59,20 +59,28 @@ enum class Mode {
 
 class Stamp;
 
+/// The owner came between somebody who may only read and what he read: nothing is known to be wrong.
+class Disturbed : public StorageError {
+ public:
+  using StorageError::StorageError;
+};
+
 /// One connection, for one thread at a time: sharing one between a writer and readers corrupts the file.
 class Connection {
  public:
   Connection(const std::string& path, Mode mode);
   ~Connection();
-  /// Answers what `read` does. StorageError where somebody who may only read was disturbed: it may be a
-  /// mixture.
+  /// Answers what `read` does. Disturbed where somebody who may only read was disturbed: it may be a
+  /// mixture. Where SQLite's locks were to be had, only what looks like damage may be due to that.
   template <typename Read>
   auto steady(const Read& read) const {
     try {
       auto result = read();
       if (!moved()) return result;
-    } catch (const Error&) {
+    } catch (const CheckpointCorruptionError&) {
       if (!disturbed()) throw;
+    } catch (const Error&) {
+      if (!moved()) throw;
     }
     fail_moved();
   }

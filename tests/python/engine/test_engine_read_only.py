@@ -113,6 +113,8 @@ def test_writing_to_it_is_refused_in_one_line(folder: Path) -> None:
         ):
             with pytest.raises(hr.StorageError, match=r"can't be written .*: the file or its folder is read-only"):
                 write()
+        with pytest.raises(hr.StorageError, match=r"the file or its folder is read-only for this user$"):
+            store.sql("DELETE FROM run")
 
 
 def test_what_may_not_be_read_is_named(folder: Path) -> None:
@@ -164,6 +166,9 @@ def test_a_run_of_the_owner_is_watched_while_it_works(folder: Path) -> None:
             assert store.runs()[0].status is hr.Status.RUNNING  # though the lock may not be seen
             assert store.sql("SELECT 1 AS one") == [{"one": 1}]
             assert [run.status for run in store.runs()] == [hr.Status.RUNNING, hr.Status.PARTIAL]
+        os.utime(sidecars[1])  # as if it had just written
+        with _nobody(), pytest.raises(hr.StorageError, match="no such table: runs"):
+            store.sql("SELECT * FROM runs")  # a mistake of one's own is told as one
         sidecars[2].chmod(0o600)
         if os.geteuid() == 0:
             with _nobody(), pytest.raises(hr.StorageError, match=r"runs.db-shm can't be read by this user: chmod a\+r"):
@@ -231,6 +236,43 @@ def test_what_is_written_while_it_is_read_is_never_mixed(folder: Path) -> None:
     assert writer.communicate() == ("", "")
     assert good > 0
     assert hr.open_store(path).verify() == []
+
+
+def test_being_disturbed_is_no_damage(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    with _nobody():
+        store = hr.open_store(folder / "runs.db")
+    owner = scripts.start(
+        folder,
+        """
+        import os, time
+
+        print("started", flush=True)
+        while os.getppid() != 1:
+            os.utime("runs.db-mark")
+            time.sleep(0.005)
+        """,
+    )
+    try:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == "started\n"
+        with _nobody():
+            scripts.until(lambda: _told_to_try_again(store))  # at once, unless the other process is held up
+    finally:
+        owner.kill()
+        owner.communicate(timeout=30)
+    with _nobody():
+        assert store.verify() == []
+
+
+def _told_to_try_again(store: hr.Store) -> bool:
+    try:
+        assert store.verify() == []
+    except hr.StorageError as error:
+        assert "was written to while it was read: try again" in str(error)
+        return True
+    return False
 
 
 def test_what_a_killed_run_left_is_read_with_its_log(folder: Path) -> None:

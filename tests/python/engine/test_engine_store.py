@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import headrace as hr
@@ -324,6 +325,17 @@ def test_text_that_is_not_text_is_damage_in_one_line(tmp_path: Path) -> None:
     assert opened.verify()
     with pytest.raises(hr.ConfigurationError, match="a query takes None, numbers, strings and bytes"):
         opened.sql("SELECT ?", object())
+
+
+def test_a_query_takes_whatever_is_a_whole_number(tmp_path: Path) -> None:
+    simple().run(store=tmp_path / "runs.db")
+    opened = hr.open_store(tmp_path / "runs.db")
+    for number in (3, np.int64(3), np.uint8(3), np.array(3)):
+        assert opened.sql("SELECT ? AS n, typeof(?1) AS t", number) == [{"n": 3, "t": "integer"}]
+    assert opened.sql("SELECT ? AS n, ? AS m", True, np.float64(0.5)) == [{"n": 1, "m": 0.5}]
+    for other in (np.arange(2), [3], object()):
+        with pytest.raises(hr.ConfigurationError, match="a query takes None, numbers, strings and bytes, not"):
+            opened.sql("SELECT ?", other)
 
 
 def test_home_folders_stay_out_of_messages(tmp_path: Path) -> None:

@@ -119,7 +119,8 @@ class RunStore {
   /// Checks that everything recorded of a pipeline can be found; begin_run does it too.
   /// CheckpointCorruptionError.
   virtual void check(const std::string& pipeline) = 0;
-  /// Walks everything; one line a fault, empty: nothing was altered or left out.
+  /// Walks everything; one line a fault, empty: nothing was altered or left out. StorageError: it was written
+  /// to meanwhile, and this user may only read it.
   virtual std::vector<std::string> verify() = 0;
   /// Forgets what only old runs need: those beyond the newest `keep_last` of each pipeline that were started
   /// before that time (ms since 1970); and cached vectors that no run has used since an hour before the
