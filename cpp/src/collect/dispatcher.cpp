@@ -9,7 +9,8 @@ namespace headrace::collect {
 namespace {
 
 constexpr auto kLongestSleep = std::chrono::minutes(1);  // all that happens wakes the loop
-constexpr auto kCrowdedPause = std::chrono::milliseconds(20);
+constexpr auto kCrowdedPause = std::chrono::microseconds(20'000);
+constexpr int kMostDoublings = 3;
 
 Clock::duration to_duration(double seconds) {
   return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
@@ -22,15 +23,19 @@ Dispatcher::Dispatcher(Workload& workload, Targets& targets, const Limits& limit
     : workload_(workload), targets_(targets), limits_(limits), sink_(sink), cancel_(std::move(cancel)) {
   const int64_t count = std::min(limits_.workers, std::max<int64_t>(workload_.size(), 1));
   slots_.resize(count);
+  turns_.resize(count);
   for (int64_t slot = count - 1; slot >= 0; --slot) free_slots_.push_back(slot);
   workload_.attach(reactor_);
   sink_.set_waker([this] { reactor_.loop.wake(); });
 }
 
 Dispatcher::~Dispatcher() {
-  targets_.running -= running_;  // where run() threw
   sink_.set_waker({});
-  slots_.clear();
+  for (size_t slot = 0; slot < slots_.size(); ++slot) {  // where run() threw
+    if (!slots_[slot]) continue;
+    slots_[slot].reset();
+    targets_.end_turn(turns_[slot]);
+  }
   workload_.detach();
 }
 
@@ -48,7 +53,7 @@ void Dispatcher::run() {
 }
 
 bool Dispatcher::may_start() const {
-  return !free_slots_.empty() && sink_.has_room();
+  return has_room() && held_until_ <= Clock::now();
 }
 
 void Dispatcher::start_ready() {
@@ -83,20 +88,31 @@ void Dispatcher::start(int64_t index, Clock::time_point now) {
   attempt->outcome.target = workload_.name(index);
   free_slots_.pop_back();
   ++running_;
-  ++targets_.running;
   Attempt& started = *attempt;
+  turns_[started.slot] = targets_.begin_turn();
   slots_[started.slot] = std::move(attempt);
   try {
     started.begin();
   } catch (const ResourceError& error) {
     started.give_up(error.what());
+    return hold();
   }
+  if (crowds_ > 0) held_until_ = Clock::now() + kCrowdedPause;  // one by one, until one has ended
+}
+
+// Of different length, so that dispatchers which were crowded at the same moment part.
+void Dispatcher::hold() {
+  const auto pause = kCrowdedPause * (1 << std::min(crowds_++, kMostDoublings));
+  held_until_ = Clock::now() + pause + pause * (random_() % 64) / 64;
 }
 
 void Dispatcher::wait_for_events() {
   Clock::time_point until = Clock::now() + kLongestSleep;
   if (!reactor_.alarms.empty()) until = std::min(until, reactor_.alarms.begin()->first);
-  if (!waiting_.empty() && may_start()) until = std::min(until, waiting_.top().when);
+  if (has_room()) {
+    if (targets_.left()) until = std::min(until, held_until_);
+    if (!waiting_.empty()) until = std::min(until, std::max(waiting_.top().when, held_until_));
+  }
   reactor_.loop.wait(until);
 }
 
@@ -115,14 +131,17 @@ void Dispatcher::settle(int64_t slot) {
   slots_[slot].reset();
   free_slots_.push_back(slot);
   --running_;
-  --targets_.running;
+  const bool alone = targets_.end_turn(turns_[slot]);
   const auto now = Clock::now();
   Progress& progress = progress_[outcome.index];
-  if (crowded && targets_.running > 0) {  // as if it had not been started
+  if (crowded && !alone) {  // as if it had not been started
     --progress.attempts;
-    waiting_.push({now + kCrowdedPause, outcome.index});
+    if (held_until_ <= now) hold();
+    waiting_.push({held_until_, outcome.index});
     return;
   }
+  crowds_ = 0;
+  if (!crowded) held_until_ = {};  // it gave back what it held
   workload_.ended(outcome.index, outcome, now);
   if (retry(outcome.index, outcome, progress, now)) return;
   outcome.attempts = progress.attempts;

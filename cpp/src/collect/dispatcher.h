@@ -65,11 +65,14 @@ class Dispatcher {
     return static_cast<std::uint_fast32_t>(Clock::now().time_since_epoch().count());
   }
   bool cancelled() const { return cancel_.cancelled() || targets_.abandoned(); }
+  bool has_room() const { return !free_slots_.empty() && sink_.has_room(); }
   bool may_start() const;
   void start_ready();
   /// Starts the target, or puts it among the waiting ones.
   void start_or_postpone(int64_t index, Clock::time_point now);
   void start(int64_t index, Clock::time_point now);
+  /// The system has nothing left for a further attempt: none is started for a moment.
+  void hold();
   void wait_for_events();
   void collect_finished();
   void settle(int64_t slot);
@@ -84,7 +87,10 @@ class Dispatcher {
   CancelToken cancel_;
   Reactor reactor_;
   std::vector<std::unique_ptr<Attempt>> slots_;
+  std::vector<Targets::Turn> turns_;  // by slot
   std::vector<int64_t> free_slots_;
+  Clock::time_point held_until_;  // none is started before
+  int crowds_ = 0;                // held so often without anything done
   std::priority_queue<Waiting, std::vector<Waiting>, std::greater<>> waiting_;
   std::unordered_map<int64_t, Progress> progress_;  // of the targets that were started and are not settled
   int64_t running_ = 0;                             // of this dispatcher

@@ -6,6 +6,7 @@
 #include <system_error>
 #include <thread>
 
+#include "headrace/base/error.h"
 #include "signals.h"
 
 namespace headrace::collect {
@@ -81,8 +82,9 @@ class Crew {
   }
 
   void run() {
+    const auto first = make_dispatcher(0);
     std::vector<std::thread> helpers = start_helpers();
-    work(0);
+    work(*first, 0);
     for (std::thread& helper : helpers) helper.join();
     for (const auto& error : errors_) {
       if (error) std::rethrow_exception(error);
@@ -96,7 +98,7 @@ class Crew {
     const BlockSignals blocked;
     try {
       for (size_t number = 1; number < places_.size(); ++number) {
-        helpers.emplace_back([this, number] { work(number); });
+        helpers.emplace_back([this, number] { help(number); });
       }
     } catch (const std::system_error&) {
       return helpers;
@@ -104,14 +106,37 @@ class Crew {
     return helpers;
   }
 
-  void work(size_t number) {
+  std::unique_ptr<Dispatcher> make_dispatcher(size_t number) {
+    return std::make_unique<Dispatcher>(*workloads_[number], targets_, limits_[number], *places_[number],
+                                        cancel_);
+  }
+
+  /// Leaves the targets to the others where the system has no descriptors left for its dispatcher.
+  void help(size_t number) {
+    std::unique_ptr<Dispatcher> dispatcher;
     try {
-      Dispatcher(*workloads_[number], targets_, limits_[number], *places_[number], cancel_).run();
+      dispatcher = make_dispatcher(number);
+    } catch (const ResourceError&) {
+      return;
     } catch (...) {
-      errors_[number] = std::current_exception();
-      targets_.abandon();
-      sink_.wake();
+      return fail(number);
     }
+    work(*dispatcher, number);
+  }
+
+  void work(Dispatcher& dispatcher, size_t number) {
+    try {
+      dispatcher.run();
+    } catch (...) {
+      fail(number);
+    }
+  }
+
+  /// Called in a handler: what it handles ends the collection.
+  void fail(size_t number) {
+    errors_[number] = std::current_exception();
+    targets_.abandon();
+    sink_.wake();
   }
 
   Targets targets_;

@@ -24,6 +24,10 @@ constexpr int kTemporaryFailure = 75;  // EX_TEMPFAIL of sysexits.h
 constexpr double kCancelGrace_s = 0.1;
 constexpr double kKillPatience_s = 1;
 
+bool missing(int error) {
+  return error == ENOENT || error == ENOTDIR;
+}
+
 std::string name_of_pipe(int fd) {
   struct stat status{};
   ::fstat(fd, &status);
@@ -58,11 +62,16 @@ ProcessAttempt::~ProcessAttempt() {
 }
 
 void ProcessAttempt::start() {
-  const std::string& program = shared_.program(command_.front());
+  const std::string program = shared_.program(command_.front());
   if (program.empty()) return report_unstarted(ENOENT);
   const UniqueFd output = open_output(out_);
   const UniqueFd errors = open_output(err_);
-  if (const int error = launch(program, output.get(), errors.get()); error != 0) report_unstarted(error);
+  int error = launch(program, output.get(), errors.get());
+  if (missing(error)) {
+    const std::string& found = shared_.program_anew(command_.front());
+    if (!found.empty() && found != program) error = launch(found, output.get(), errors.get());
+  }
+  if (error != 0) report_unstarted(error);
 }
 
 UniqueFd ProcessAttempt::open_output(UniqueFd& reading) {
@@ -99,11 +108,10 @@ int ProcessAttempt::launch(const std::string& program, int output, int errors) {
 }
 
 void ProcessAttempt::report_unstarted(int error) {
-  const bool missing = error == ENOENT || error == ENOTDIR;
-  outcome.exit_code = missing ? kNotFound : kNotExecutable;
+  outcome.exit_code = missing(error) ? kNotFound : kNotExecutable;
   const std::string& name = command_.front();
   const bool in_path = name.find('/') == std::string::npos;
-  if (missing && in_path) {
+  if (missing(error) && in_path) {
     outcome.fail(ErrorType::kExit, "program '" + name + "' not found in PATH; install it or give its path");
   } else {
     outcome.fail(ErrorType::kExit, "cannot execute '" + name + "': " + std::strerror(error));

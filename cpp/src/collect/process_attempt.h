@@ -28,6 +28,8 @@ class ProcessShared {
   TreeQueue& trees() { return trees_; }
   /// The executable that a command's name stands for; empty: there is none.
   const std::string& program(const std::string& name);
+  /// The same, where what was found before is gone: a tool may be moved during a long run.
+  const std::string& program_anew(const std::string& name);
   /// A value for kMarkVariable that no other process has; empty where marks are not wanted.
   std::string next_mark();
   /// The environment in the form that exec takes, with `entry` (which must outlive it) unless that is empty.

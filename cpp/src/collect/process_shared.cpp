@@ -59,6 +59,11 @@ const std::string& ProcessShared::program(const std::string& name) {
   return programs_[name] = find_program(name, path);
 }
 
+const std::string& ProcessShared::program_anew(const std::string& name) {
+  programs_.erase(name);
+  return program(name);
+}
+
 std::string ProcessShared::next_mark() {
   return pool_.marked_ ? pool_.mark_prefix_ + std::to_string(pool_.marks_++) : std::string();
 }

@@ -65,8 +65,8 @@ void OutcomeStream::await_outcomes(size_t wanted, const Wait& wait) {
 std::vector<Outcome> OutcomeStream::take(double seconds, int64_t wanted) {
   std::unique_lock lock(mutex_);
   const auto until = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
-  await_outcomes(static_cast<size_t>(std::max<int64_t>(wanted, 1)),
-                 [&](const auto& enough) { changed_.wait_until(lock, until, enough); });
+  const auto enough_for = std::min(static_cast<size_t>(std::max<int64_t>(wanted, 1)), capacity_);
+  await_outcomes(enough_for, [&](const auto& enough) { changed_.wait_until(lock, until, enough); });
   if (waiting_.empty()) throw_if_failed(lock);
   const bool was_full = waiting_.size() >= capacity_;
   std::vector<Outcome> taken(std::make_move_iterator(waiting_.begin()),

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <thread>
@@ -202,6 +203,23 @@ TEST(Process, DaemonThatHoldsTheOutputDiesToo) {
   options.env = Environment{std::pair("PATH", "/usr/bin:/bin")};
   const Outcome outcome = run(shell("(setsid sh -c 'echo $$; exec sleep 60' &); sleep 60"), options);
   EXPECT_TRUE(gone(std::stoi(outcome.std_out)));
+}
+
+// Where it was found is kept from command to command.
+TEST(Process, AToolMovedWithinPathIsFoundAgain) {
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("headrace-moved-" + std::to_string(::getpid()));
+  for (const char* name : {"old", "new"}) std::filesystem::create_directories(folder / name);
+  std::filesystem::create_symlink("/bin/true", folder / "old" / "tool");
+  ProcessOptions options = quick();
+  options.env = Environment{std::pair("PATH", (folder / "old").string() + ":" + (folder / "new").string())};
+  const ProcessCollector collector(options);
+  EXPECT_TRUE(collector.run({"tool"}).ok);
+  std::filesystem::rename(folder / "old" / "tool", folder / "new" / "tool");
+  EXPECT_EQ(collector.run({"tool"}).message, "");
+  std::filesystem::remove(folder / "new" / "tool");
+  EXPECT_EQ(collector.run({"tool"}).exit_code, 127);
+  std::filesystem::remove_all(folder);
 }
 
 TEST(Process, DescendantThatHoldsTheOutputIsWaitedFor) {

@@ -1,10 +1,12 @@
 """Ctrl-C in the main thread returns within 250 ms, whatever is collected and however it is asked for.
 
-Best of three tries: what counts is that nothing waits for the targets, not how busy this machine is.
+Best of three tries: what counts is that nothing waits for the targets, not how busy this machine is. One that is slow
+all the time gets more, though never as much as it would take to wait for a target (5 seconds or more).
 """
 
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -17,6 +19,7 @@ import scripts
 TARGETS = 12
 TRIES = 3
 LIMIT_S = 0.25
+MOST_S = 1.0
 
 WORK = {
     "stage": """
@@ -62,10 +65,20 @@ def test_ctrl_c_returns_within_a_quarter_of_a_second(kind: str, form: str, farm:
             "ssh": [farm.key, farm.known_hosts, farm.fault("hang")],
             "http": [server.url],
         }[kind]
-        seconds = []
-        while len(seconds) < TRIES and min(seconds, default=1.0) >= LIMIT_S:
+        seconds: list[float] = []
+        limit = LIMIT_S
+        while len(seconds) < TRIES and min(seconds, default=MOST_S) >= limit:
+            limit = min(max(limit, 3 * reference_seconds()), MOST_S)
             seconds.append(interrupted_after(tmp_path, kind, form, f"{len(seconds)}.db", TARGETS, *arguments))
-    assert min(seconds) < LIMIT_S, seconds
+    assert min(seconds) < limit, (seconds, limit)
+
+
+def reference_seconds() -> float:
+    """Seconds that this machine now takes for as many processes as there are targets, one after the other."""
+    begun = time.monotonic()
+    for _ in range(TARGETS):
+        subprocess.run(["sh", "-c", "true"], check=True)
+    return time.monotonic() - begun
 
 
 def interrupted_after(folder: Path, kind: str, form: str, *arguments: object) -> float:
@@ -93,7 +106,13 @@ def indented(block: str) -> str:
 
 
 def _children(pid: int) -> int:
-    return sum(len(path.read_text().split()) for path in Path(f"/proc/{pid}/task").glob("*/children"))
+    found = 0
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            found += len(path.read_text().split())
+        except (FileNotFoundError, ProcessLookupError):  # the thread has ended
+            continue
+    return found
 
 
 def _sockets(pid: int) -> int:

@@ -29,8 +29,8 @@ class OutcomeStream {
   OutcomeStream& operator=(const OutcomeStream&) = delete;
 
   /// All outcomes that wait, after waiting up to `seconds` until there are `wanted` of them (who needs none
-  /// at once is woken less often) or no more will come. Empty: none came in that time, or the stream is
-  /// exhausted(). Rethrows what the work threw, once its outcomes are taken.
+  /// at once is woken less often), as many as may wait, or no more will come. Empty: none came in that time,
+  /// or the stream is exhausted(). Rethrows what the work threw, once its outcomes are taken.
   std::vector<Outcome> take(double seconds, int64_t wanted = 1);
   /// The next outcome, however long it takes; none: the stream is exhausted.
   std::optional<Outcome> next();
