@@ -155,11 +155,12 @@ TEST(ManyProcesses, AReaderWaitsForNoMoreThanMayWait) {
   EXPECT_LT(watch.seconds(), 20);
 }
 
-// There is room for a few of them at a time, in all threads together: each is done all the same.
+// There is room for one of them at a time, and two threads that take it from each other: each is done all the
+// same.
 TEST(ManyProcesses, ThoseThatGiveUpAtTheSameMomentAreTriedAgain) {
   const std::vector<Command> commands(40, {"true"});
   ProcessCollector collector(with_workers(16));
-  const FewDescriptors few(4 + 2 * 5);  // a loop's own two for each of two threads, and five a process
+  const FewDescriptors few(2 * 2 + 7);  // two for the loop of each of two threads; five make a process
   for (int round = 0; round < 10; ++round) {
     Gather gather(commands.size());
     collector.collect(commands, gather);
