@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "fd.h"
+#include "headrace/base/error.h"
 #include "headrace/collect/process.h"
 #include "support.h"
 
@@ -56,6 +57,7 @@ class StrictSink : public Gather {
 class FewDescriptors {
  public:
   explicit FewDescriptors(int room) {
+    make_types_known();
     ::getrlimit(RLIMIT_NOFILE, &before_);
     fill_.emplace_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     for (int fd = 0; fd < kLimit; ++fd) {
@@ -68,6 +70,16 @@ class FewDescriptors {
   ~FewDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
 
  private:
+  /// UBSan opens a pipe to look at an object of a type that it has not seen yet.
+  static void make_types_known() {
+    EXPECT_TRUE(ProcessCollector(with_workers(1)).run({"true"}).ok);
+    try {
+      throw ResourceError("known");
+    } catch (const ResourceError& error) {
+      EXPECT_STREQ(error.what(), "known");
+    }
+  }
+
   static constexpr int kLimit = 128;
   rlimit before_{};
   std::vector<UniqueFd> fill_;
