@@ -61,6 +61,11 @@ class EmbedStage(NativeStage):
         dim: int | None = None,
     ) -> None:
         super().__init__(name)
+        if isinstance(cache, str) and cache != "store":
+            raise ConfigurationError(
+                f"cache must be 'store' (the run's own), None, or a cache, not {cache!r}: another store is "
+                "hr.open_store(path)"
+            )
         if isinstance(embed, Batcher):
             given = (max_tokens, count_tokens, workers, model_id, dim)
             if max_batch != 128 or any(value is not None for value in given):
@@ -70,11 +75,6 @@ class EmbedStage(NativeStage):
         else:
             self._settings = settings_of(
                 embed, max_tokens, max_batch, count_tokens, window, workers=workers, model_id=model_id, dim=dim
-            )
-        if isinstance(cache, str) and cache != "store":
-            raise ConfigurationError(
-                f"cache must be 'store' (the run's own), None, or a cache, not {cache!r}: another store is "
-                "hr.open_store(path)"
             )
         if not isinstance(field, str) or not field:
             raise ConfigurationError(f"field must be a string, not {field!r}")

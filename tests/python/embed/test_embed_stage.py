@@ -283,6 +283,14 @@ def test_wrong_settings_are_named():
         EmbedStage(Model(), cache="stor")  # type: ignore[arg-type]
 
 
+def test_the_cache_of_a_batcher_is_its_own_wherever_it_lies(tmp_path: Path):
+    pipe, chunks = documents({"a": "one|two"})
+    batcher = Batcher(Model(), cache=str(tmp_path / "vectors.db"))
+    pipe.map(EmbedStage(batcher), over=chunks)
+    assert pipe.run(store=tmp_path / "runs.db").status is hr.Status.SUCCEEDED
+    assert (tmp_path / "vectors.db").exists()
+
+
 def test_odd_values_are_dead_letters(tmp_path: Path):
     pipe = hr.Pipeline("odd")
 
