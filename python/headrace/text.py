@@ -135,6 +135,7 @@ class _Chunker:
         number = _whole("threads", threads)
         if number > 1024:
             raise ConfigurationError(f"threads must be at most 1024, not {number}")
+        # The core's own, which a chunker derives from beside this class.
         found: list[Chunks] = super().chunk_many(_texts(texts), number)  # type: ignore[misc]
         return found
 
@@ -197,11 +198,12 @@ class RecursiveChunker(_Chunker, _core.RecursiveChunker):
         min_size: int | None = None,
         stable: bool = False,
     ):
-        super().__init__(_settings(size, overlap, unit, tokenizer, prefix=prefix, min_size=min_size, stable=stable))
-        self.settings = {
+        common: dict[str, Any] = {
             "size": size, "overlap": overlap, "unit": unit, "tokenizer": tokenizer, "prefix": prefix,
             "min_size": min_size, "stable": stable,
         }  # fmt: skip
+        super().__init__(_settings(**common))
+        self.settings = common
 
 
 class SentenceChunker(_Chunker, _core.SentenceChunker):
@@ -224,12 +226,11 @@ class SentenceChunker(_Chunker, _core.SentenceChunker):
         wrapped: bool = False,
         stable: bool = False,
     ):
-        settings = _settings(size, overlap, unit, tokenizer, prefix=prefix, stable=stable)
-        super().__init__(settings, abbreviations, wrapped)
-        self.settings = {
-            "size": size, "overlap": overlap, "unit": unit, "tokenizer": tokenizer, "prefix": prefix,
-            "abbreviations": abbreviations, "wrapped": wrapped, "stable": stable,
+        common: dict[str, Any] = {
+            "size": size, "overlap": overlap, "unit": unit, "tokenizer": tokenizer, "prefix": prefix, "stable": stable,
         }  # fmt: skip
+        super().__init__(_settings(**common), abbreviations, wrapped)
+        self.settings = {**common, "abbreviations": abbreviations, "wrapped": wrapped}
 
 
 class MarkdownChunker(_Chunker, _core.MarkdownChunker):
@@ -256,12 +257,12 @@ class MarkdownChunker(_Chunker, _core.MarkdownChunker):
         min_section: int = 0,
         stable: bool = False,
     ):
-        settings = _settings(size, overlap, unit, tokenizer, prefix=prefix, min_size=min_size, stable=stable)
-        super().__init__(settings, _whole("min_section", min_section))
-        self.settings = {
+        common: dict[str, Any] = {
             "size": size, "overlap": overlap, "unit": unit, "tokenizer": tokenizer, "prefix": prefix,
-            "min_size": min_size, "min_section": min_section, "stable": stable,
+            "min_size": min_size, "stable": stable,
         }  # fmt: skip
+        super().__init__(_settings(**common), _whole("min_section", min_section))
+        self.settings = {**common, "min_section": min_section}
 
 
 class TokenChunker(_Chunker, _core.TokenChunker):
@@ -283,10 +284,11 @@ class TokenChunker(_Chunker, _core.TokenChunker):
         if tokenizer is None:
             other = "" if isinstance(unit, str) else f" (the third argument is unit, not {reprlib.repr(unit)})"
             raise ConfigurationError(f"TokenChunker needs a tokenizer: give tokenizer={other}")
-        super().__init__(_checked(size, overlap, unit, tokenizer, prefix=prefix, stable=stable))
-        self.settings = {
+        common: dict[str, Any] = {
             "size": size, "overlap": overlap, "unit": unit, "tokenizer": tokenizer, "prefix": prefix, "stable": stable,
         }  # fmt: skip
+        super().__init__(_checked(**common))
+        self.settings = common
 
 
 class ChunkStage(NativeStage):

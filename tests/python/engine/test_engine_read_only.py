@@ -47,14 +47,9 @@ def folder() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def as_a_reader(folder: Path, sidecars: bool = True, writable_folder: bool = False) -> Iterator[None]:
-    """What the body does, it does as somebody who may read the store (and the files beside it), and not write it."""
-    for path in [*folder.rglob("*")]:
-        given = path.name == "runs.db" or sidecars
-        path.chmod((0o555 if path.is_dir() else 0o444) if given else (0o500 if path.is_dir() else 0o400))
-    folder.chmod(0o777 if writable_folder else 0o555)
+def _nobody() -> Iterator[None]:
+    """What the body does, it does as a user without rights, where these tests are run by root."""
     root = os.geteuid() == 0
-    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     if root:
         os.setegid(NOBODY)
         os.seteuid(NOBODY)
@@ -64,6 +59,20 @@ def as_a_reader(folder: Path, sidecars: bool = True, writable_folder: bool = Fal
         if root:
             os.seteuid(0)
             os.setegid(0)
+
+
+@contextlib.contextmanager
+def as_a_reader(folder: Path, sidecars: bool = True, writable_folder: bool = False) -> Iterator[None]:
+    """What the body does, it does as somebody who may read the store (and the files beside it), and not write it."""
+    for path in [*folder.rglob("*")]:
+        given = path.name == "runs.db" or sidecars
+        path.chmod((0o555 if path.is_dir() else 0o444) if given else (0o500 if path.is_dir() else 0o400))
+    folder.chmod(0o777 if writable_folder else 0o555)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    try:
+        with _nobody():
+            yield
+    finally:
         after = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
         folder.chmod(0o755)
     assert after == before
@@ -176,18 +185,6 @@ def test_a_run_of_the_owner_is_watched_while_it_works(folder: Path) -> None:
     finally:
         process.communicate(timeout=30)
     assert hr.open_store(folder / "runs.db").runs()[0].status is hr.Status.SUCCEEDED
-
-
-@contextlib.contextmanager
-def _nobody() -> Iterator[None]:
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        if root:
-            os.seteuid(0)
 
 
 def test_what_is_written_while_it_is_read_is_never_mixed(folder: Path) -> None:
